@@ -1,0 +1,58 @@
+package vmm
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"time"
+)
+
+// Config describes a machine. It is what the command line, a manifest or a test fills in.
+type Config struct {
+	Primary     Primary
+	Memory      uint64 // RAM of the whole machine in bytes; secondaries are carved from its top
+	CPUs        int    // vCPUs of the primary, which are the machine's physical CPUs
+	Secondaries []Secondary
+	Slice       time.Duration // the longest that a secondary runs before its primary vCPU is asked again
+
+	ConsoleIn  io.Reader // bytes for the primary's PL011; nil for none
+	ConsoleOut io.Writer // bytes from the primary's PL011
+	PartitionLog
+	Log *slog.Logger
+}
+
+// PartitionLog receives the lines that VMs print with the debug-log call.
+type PartitionLog func(vm string, line []byte)
+
+// Primary is what the primary VM boots.
+type Primary struct {
+	Kernel  string // path of an arm64 Linux image, or of a flat binary
+	Initrd  string // path, or "" for none
+	Cmdline string
+}
+
+// Secondary is one secondary VM.
+type Secondary struct {
+	Name   string
+	Image  string // path of a flat binary, loaded at the first byte of its memory
+	VCPUs  int
+	Memory uint64 // bytes, a multiple of 4 KiB
+}
+
+// Ending says how a machine ended.
+type Ending uint8
+
+// The endings.
+const (
+	PoweredOff Ending = iota // the primary asked for SYSTEM_OFF
+	WasReset                 // the primary asked for SYSTEM_RESET
+	Crashed                  // the primary did something that hfvmm cannot serve
+	Cancelled                // the context was cancelled or its deadline passed
+)
+
+var (
+	// ErrUsage marks mistakes in a Config, such as an image that cannot be booted.
+	ErrUsage = errors.New("bad configuration")
+	// ErrNoKVM marks a host on which KVM cannot be used.
+	ErrNoKVM = errors.New("no usable KVM")
+)
