@@ -17,8 +17,8 @@ type Config struct {
 
 	ConsoleIn  io.Reader // bytes for the primary's PL011; nil for none
 	ConsoleOut io.Writer // bytes from the primary's PL011
-	PartitionLog
-	Log *slog.Logger
+	DebugLog   PartitionLog
+	Log        *slog.Logger
 }
 
 // PartitionLog receives the lines that VMs print with the debug-log call.
