@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// The processor: system registers, waiting, other vCPUs.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define read_sysreg(name)                                           \
+	({                                                          \
+		uint64_t v_;                                        \
+		asm volatile("mrs %0, " #name : "=r"(v_)::"memory"); \
+		v_;                                                 \
+	})
+
+#define write_sysreg(name, value) \
+	asm volatile("msr " #name ", %0" ::"r"((uint64_t)(value)) : "memory")
+
+#define TIMER_ENABLE 1u
+#define TIMER_IMASK  2u
+
+static inline void isb(void)
+{
+	asm volatile("isb" ::: "memory");
+}
+
+static inline void dmb(void)
+{
+	asm volatile("dmb ish" ::: "memory");
+}
+
+static inline void wfi(void)
+{
+	asm volatile("dsb sy; wfi" ::: "memory");
+}
+
+static inline void irq_unmask(void)
+{
+	asm volatile("msr daifclr, #2" ::: "memory");
+}
+
+static inline void irq_mask(void)
+{
+	asm volatile("msr daifset, #2" ::: "memory");
+}
+
+static inline uint64_t counter(void)
+{
+	isb();
+	return read_sysreg(cntvct_el0);
+}
+
+static inline uint64_t us_to_ticks(uint64_t us)
+{
+	return us * read_sysreg(cntfrq_el0) / 1000000;
+}
+
+static inline uint64_t ticks_to_ns(uint64_t ticks)
+{
+	return ticks * (1000000000 / 1000) / (read_sysreg(cntfrq_el0) / 1000);
+}
+
+// Sets the virtual timer of this vCPU to fire when the counter reaches deadline.
+static inline void timer_set(uint64_t deadline)
+{
+	write_sysreg(cntv_cval_el0, deadline);
+	write_sysreg(cntv_ctl_el0, TIMER_ENABLE);
+	isb();
+}
+
+static inline void timer_off(void)
+{
+	write_sysreg(cntv_ctl_el0, 0);
+	isb();
+}
+
+// One load or store, whatever the compiler thinks of it. For memory that another vCPU or a device
+// reads or writes.
+#define load(p)     (*(volatile typeof(*(p)) *)(p))
+#define store(p, v) (*(volatile typeof(*(p)) *)(p) = (v))
+
+// cpu_on starts another vCPU of this VM in fn(arg), on its own stack. target is what PSCI CPU_ON of
+// the role wants: an MPIDR in a primary, an index in a secondary. Returns the PSCI result. There can
+// be one other vCPU.
+int64_t cpu_on(uint64_t target, void (*fn)(uint64_t), uint64_t arg);

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// A GICv3 at the addresses of QEMU's virt machine, as far as a primary needs it for its own timer.
+#pragma once
+
+#include <stdint.h>
+
+#define INTID_VIRTUAL_TIMER 27u
+
+// Makes vCPU 0 take the private interrupt intid (16 to 31).
+void gic_enable_private(uint32_t intid);
+
+// Acknowledges the interrupt that caused an IRQ, and ends it.
+uint32_t gic_acknowledge(void);
+void gic_end(uint32_t intid);
