@@ -1,0 +1,168 @@
+package lab
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Init makes this process the init of a lab if it is PID 1 of one, and then never returns.
+// Everywhere else it returns at once. Call it first in main.
+func Init() {
+	if os.Getpid() != 1 {
+		return
+	}
+	text, err := os.ReadFile(jobPath)
+	if errors.Is(err, os.ErrNotExist) {
+		return
+	}
+	if err == nil {
+		err = serve(text)
+	}
+	// Reached only without a port: the kernel log is all that is left.
+	fmt.Fprintln(os.Stderr, "lab:", err)
+	powerOff()
+}
+
+// mounts are the file systems that programs expect of a Linux host.
+var mounts = []struct{ kind, dir string }{
+	{"devtmpfs", "/dev"},
+	{"proc", "/proc"},
+	{"sysfs", "/sys"},
+	{"debugfs", "/sys/kernel/debug"},
+	{"tmpfs", "/tmp"},
+	{"tmpfs", "/dev/shm"},
+	{"tmpfs", "/run"},
+}
+
+// serve runs the order written in text. It returns only if the host cannot be reached.
+func serve(text []byte) error {
+	for _, m := range mounts {
+		if err := os.MkdirAll(m.dir, 0o755); err != nil {
+			return err
+		}
+		if err := unix.Mount(m.kind, m.dir, m.kind, 0, ""); err != nil {
+			return fmt.Errorf("mount %s: %w", m.dir, err)
+		}
+	}
+	port, err := openPort()
+	if err != nil {
+		return err
+	}
+	out := &sender{w: port}
+	last, payload := kindExit, make([]byte, 4)
+	if code, err := execute(text, port, out); err != nil {
+		last, payload = kindFailed, []byte("the lab cannot run its job: "+err.Error())
+	} else {
+		binary.LittleEndian.PutUint32(payload, uint32(code))
+	}
+	if err := out.send(last, payload); err != nil {
+		return err
+	}
+	// The host stops this machine when it has read that frame.
+	time.Sleep(10 * time.Second)
+	powerOff()
+	return nil
+}
+
+// openPort opens the port to the host, whose name the driver learns some time after it started.
+func openPort() (*os.File, error) {
+	for range 1000 {
+		names, err := filepath.Glob("/sys/class/virtio-ports/*/name")
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range names {
+			if text, err := os.ReadFile(name); err == nil && string(text) == portName+"\n" {
+				return os.OpenFile("/dev/"+filepath.Base(filepath.Dir(name)), os.O_RDWR, 0)
+			}
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	return nil, fmt.Errorf("the virtio-serial port %q has not come up: does the lab's kernel have CONFIG_VIRTIO_PCI=y and CONFIG_VIRTIO_CONSOLE=y?", portName)
+}
+
+// execute runs the ordered program to its end and returns its exit code.
+func execute(text []byte, port *os.File, out *sender) (int, error) {
+	var o order
+	if err := json.Unmarshal(text, &o); err != nil {
+		return 0, fmt.Errorf("%s: %w", jobPath, err)
+	}
+	cmd := exec.Command(o.Program, o.Args...)
+	cmd.Env = append([]string{"PATH=/bin", "HOME=/tmp", "TMPDIR=/tmp"}, o.Env...)
+	cmd.Dir = o.Dir
+	cmd.Stdout, cmd.Stderr = &stream{out, kindStdout}, &stream{out, kindStderr}
+	cmd.WaitDelay = 2 * time.Second // for children of the program that keep its output open
+	var err error
+	var stdin io.WriteCloser
+	if o.Stdin {
+		if stdin, err = cmd.StdinPipe(); err != nil {
+			return 0, err
+		}
+	}
+	if err := out.send(kindStarted, nil); err != nil {
+		return 0, err
+	}
+	if err := cmd.Start(); err != nil {
+		return 0, err
+	}
+	if o.Stdin {
+		go feed(stdin, &patient{port})
+	}
+	err = cmd.Wait()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) && !errors.Is(err, exec.ErrWaitDelay) {
+		return 0, err
+	}
+	status := cmd.ProcessState.Sys().(syscall.WaitStatus)
+	if status.Signaled() {
+		return 128 + int(status.Signal()), nil
+	}
+	return status.ExitStatus(), nil
+}
+
+// feed gives the program the standard input that comes through the port. What a program leaves
+// unread is dropped.
+func feed(stdin io.WriteCloser, port io.Reader) {
+	buf := make([]byte, maxPayload)
+	var broken bool
+	for {
+		k, payload, err := receive(port, buf)
+		if err != nil || k == kindStdinEnd {
+			stdin.Close()
+			return
+		}
+		if !broken {
+			_, err = stdin.Write(payload)
+			broken = err != nil
+		}
+	}
+}
+
+// patient reads a port whose host side may not have been opened yet: until then a read returns
+// no bytes, which is not the end here.
+type patient struct{ port *os.File }
+
+func (p *patient) Read(b []byte) (int, error) {
+	for {
+		n, err := p.port.Read(b)
+		if err != io.EOF {
+			return n, err
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+}
+
+func powerOff() {
+	_ = unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF) // does not return if it works
+	os.Exit(1)                                       // panics the kernel, which ends the machine too
+}

@@ -1,0 +1,173 @@
+package lab
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/hfvmm/hfvmm/vmm/initramfs"
+)
+
+// Run boots a lab, runs the job there and returns its exit code: 128 plus the signal's number if
+// a signal ended it. An error means that the job did not run to its end; ctx.Err() is among its
+// causes if ctx ended it. QEMU never outlives Run or the calling process, and no file is left behind.
+func Run(ctx context.Context, job Job) (int, error) {
+	if err := job.check(); err != nil {
+		return 0, err
+	}
+	initrd, err := pack(&job)
+	if err != nil {
+		return 0, err
+	}
+	defer initrd.Close()
+	size, err := initrd.Seek(0, io.SeekEnd)
+	if err != nil {
+		return 0, fmt.Errorf("initramfs of the lab: %w", err)
+	}
+	ours, theirs, err := socketPair()
+	if err != nil {
+		return 0, fmt.Errorf("port of the lab: %w", err)
+	}
+	defer ours.Close()
+	defer theirs.Close()
+
+	// Files 3 and 4 of QEMU are the initramfs, which has no name any more, and the port.
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, job.QEMU, job.arguments("/dev/fd/3", 4, job.memory(size))...)
+	cmd.ExtraFiles = []*os.File{initrd, theirs}
+	cmd.SysProcAttr = dieWithParent()
+	kernelLog, complaints := &tail{}, &tail{}
+	cmd.Stdout, cmd.Stderr = kernelLog, complaints
+
+	stopSpinner := spin(job.Stderr, "starting an arm64 host in QEMU")
+	defer stopSpinner()
+	ended, err := start(cmd)
+	if err != nil {
+		return 0, fmt.Errorf("QEMU: %w", err)
+	}
+	theirs.Close()
+
+	code, err := job.converse(ours, stopSpinner)
+	outside := ctx.Err()
+	if err != nil && outside == nil {
+		// The port is closed, so QEMU is ending by itself and has something to say.
+		select {
+		case <-ended:
+		case <-time.After(5 * time.Second):
+		}
+	}
+	cancel()
+	<-ended
+	stopSpinner()
+	if outside != nil {
+		return 0, fmt.Errorf("lab stopped: %w", outside)
+	}
+	if err != nil {
+		return 0, describe(err, complaints.String(), kernelLog.String())
+	}
+	return code, nil
+}
+
+// describe adds to err what QEMU and the kernel said last.
+func describe(err error, complaints, kernelLog string) error {
+	if text := strings.TrimSpace(complaints); text != "" {
+		err = fmt.Errorf("%w; QEMU says: %s", err, text)
+	}
+	if text := strings.TrimSpace(kernelLog); text != "" {
+		err = fmt.Errorf("%w; the end of the lab's kernel log:\n%s", err, text)
+	}
+	return err
+}
+
+// pack writes the initramfs to a file without a name.
+func pack(job *Job) (*os.File, error) {
+	files, err := job.contents()
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.CreateTemp("", "hfvmm-lab-*")
+	if err != nil {
+		return nil, fmt.Errorf("initramfs of the lab: %w", err)
+	}
+	if err := errors.Join(os.Remove(f.Name()), initramfs.Write(f, files)); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("initramfs of the lab: %w", err)
+	}
+	return f, nil
+}
+
+// start starts cmd and returns a channel that is closed when it has ended. The thread that
+// starts it waits for it too, because Linux counts the death of that thread as the parent's.
+func start(cmd *exec.Cmd) (ended <-chan struct{}, err error) {
+	started, done := make(chan error, 1), make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			_ = cmd.Wait() // QEMU's own exit code says nothing; the port does
+		}
+	}()
+	return done, <-started
+}
+
+// converse serves the port until the job's last frame.
+func (j *Job) converse(port *os.File, started func()) (int, error) {
+	if j.Stdin != nil {
+		go func() {
+			out := &sender{w: port}
+			_, _ = io.Copy(&stream{out, kindStdin}, j.Stdin)
+			_ = out.send(kindStdinEnd, nil) // fails only if the lab has ended
+		}()
+	}
+	stdout, stderr := orDiscard(j.Stdout), orDiscard(j.Stderr)
+	buf := make([]byte, maxPayload)
+	for {
+		k, payload, err := receive(port, buf)
+		if err == io.EOF || errors.Is(err, syscall.ECONNRESET) {
+			return 0, errors.New("the lab stopped before its job had ended")
+		}
+		if err != nil {
+			return 0, err
+		}
+		switch k {
+		case kindStarted:
+			started()
+			if j.Started != nil {
+				j.Started()
+			}
+		case kindStdout:
+			_, err = stdout.Write(payload)
+		case kindStderr:
+			_, err = stderr.Write(payload)
+		case kindExit:
+			if len(payload) != 4 {
+				return 0, fmt.Errorf("an exit code of %d bytes came from the lab", len(payload))
+			}
+			return int(int32(binary.LittleEndian.Uint32(payload))), nil
+		case kindFailed:
+			return 0, errors.New(string(payload))
+		}
+		if err != nil {
+			return 0, fmt.Errorf("output of the lab's job: %w", err)
+		}
+	}
+}
+
+func orDiscard(w io.Writer) io.Writer {
+	if w == nil {
+		return io.Discard
+	}
+	return w
+}

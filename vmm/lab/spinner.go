@@ -1,0 +1,39 @@
+package lab
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/term"
+)
+
+// spin shows on w, if it is a terminal, that something is going on, until stop is called.
+// Nothing of it is left on the screen.
+func spin(w io.Writer, what string) (stop func()) {
+	f, ok := w.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return func() {}
+	}
+	done := make(chan struct{})
+	var drawing sync.WaitGroup
+	drawing.Go(func() {
+		tick := time.NewTicker(100 * time.Millisecond)
+		defer tick.Stop()
+		for i := 0; ; i++ {
+			fmt.Fprintf(f, "\r%c %s", `|/-\`[i%4], what)
+			select {
+			case <-tick.C:
+			case <-done:
+				fmt.Fprint(f, "\r\x1b[K")
+				return
+			}
+		}
+	})
+	return sync.OnceFunc(func() {
+		close(done)
+		drawing.Wait()
+	})
+}
