@@ -1,0 +1,113 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+func TestBadInputIsRefusedWithItsNameAndARemedy(t *testing.T) {
+	tests := []struct {
+		name string
+		args []string
+		says []string // the thing, then the remedy
+	}{
+		{"no primary", []string{}, []string{"no primary", "give --primary IMAGE"}},
+		{"missing kernel", []string{"--primary", "gone"}, []string{`--primary: cannot read "gone": no such file`, "give the path"}},
+		{"kernel is a directory", []string{"--primary", "dir"}, []string{`"dir" is a directory`, "give the path"}},
+		{"kernel is empty", []string{"--primary", "empty"}, []string{`"empty" is empty`, "give the path"}},
+		{"kernel is a device", []string{"--primary", os.DevNull}, []string{`is not a regular file`, "give the path"}},
+		{"missing initrd", []string{"--primary=Image", "--initrd=gone"}, []string{`--initrd: cannot read "gone"`, "give the path"}},
+		{"missing secondary", []string{"--primary=Image", "--secondary=gone"}, []string{`secondary "gone": cannot read "gone"`, "give the path"}},
+		{"secondary is empty", []string{"--primary=Image", "--secondary=empty"}, []string{`"empty" is empty`, "give the path"}},
+		{"missing lab kernel", []string{"--primary=Image", "--lab-kernel=gone"}, []string{`--lab-kernel: cannot read "gone"`, "give the path"}},
+
+		{"no CPUs", []string{"--primary=Image", "--cpus=0"}, []string{`--cpus`, `"0"`, "give 1 to 512"}},
+		{"600 CPUs", []string{"--primary=Image", "--cpus=600"}, []string{`--cpus`, `"600"`, "give 1 to 512"}},
+		{"negative CPUs", []string{"--primary=Image", "--cpus=-1"}, []string{`--cpus`, `"-1"`, "give 1 to 512"}},
+		{"half a CPU", []string{"--primary=Image", "--cpus=1.5"}, []string{`--cpus`, `"1.5"`, "give 1 to 512"}},
+		{"no memory", []string{"--primary=Image", "--mem=0"}, []string{`--mem`, `"0"`, "like 512M"}},
+		{"memory is a word", []string{"--primary=Image", "--mem=much"}, []string{`--mem`, `"much"`, "like 512M"}},
+		{"negative memory", []string{"--primary=Image", "--mem=-1M"}, []string{`--mem`, `"-1M"`, "like 512M"}},
+		{"memory overflows", []string{"--primary=Image", "--mem=99999999999G"}, []string{`--mem`, "99999999999G", "like 512M"}},
+		{"half a page", []string{"--primary=Image", "--mem=2049"}, []string{`--mem`, `"2049"`, "4 KiB"}},
+		{"negative slice", []string{"--primary=Image", "--slice=-1ms"}, []string{`--slice`, `"-1ms"`, "like 1ms"}},
+		{"no slice", []string{"--primary=Image", "--slice=0"}, []string{`--slice`, `"0"`, "like 1ms"}},
+		{"slice without unit", []string{"--primary=Image", "--slice=5"}, []string{`--slice`, `"5"`, "like 1ms"}},
+		{"negative timeout", []string{"--primary=Image", "--timeout=-1s"}, []string{`--timeout`, `"-1s"`, "30s"}},
+		{"unknown abi", []string{"--primary=Image", "--abi=xen"}, []string{`--abi`, `"xen"`, "give spci"}},
+		{"unknown host", []string{"--primary=Image", "--host=moon"}, []string{`--host`, `"moon"`, "give auto or kvm or lab"}},
+		{"unknown log format", []string{"--primary=Image", "--log-format=xml"}, []string{`"xml"`, "give text or json"}},
+		{"unknown serial", []string{"--primary=Image", "--serial=tty"}, []string{`--serial`, `"tty"`, "give stdio"}},
+		{"serial without path", []string{"--primary=Image", "--serial=unix="}, []string{`--serial`, `"unix="`, "unix=PATH"}},
+
+		{"secondary without image", []string{"--primary=Image", "--secondary=name=x"}, []string{"--secondary", "no image", "flat binary"}},
+		{"secondary without anything", []string{"--primary=Image", "--secondary="}, []string{"--secondary", "image", "IMAGE[,name"}},
+		{"secondary with unknown key", []string{"--primary=Image", "--secondary=echo,cpu=1"}, []string{`"cpu" is not a key`, "the keys are"}},
+		{"secondary with a key twice", []string{"--primary=Image", "--secondary=echo,mem=1M,mem=2M"}, []string{"mem is given twice", "once"}},
+		{"secondary with two images", []string{"--primary=Image", "--secondary=echo,image=x"}, []string{"image is given twice", "once"}},
+		{"secondary with a bare word", []string{"--primary=Image", "--secondary=echo,fast"}, []string{`"fast" has no key`, "key=value"}},
+		{"secondary with no vCPUs", []string{"--primary=Image", "--secondary=echo,vcpus=0"}, []string{"vcpus", `"0"`, "give 1 to 512"}},
+		{"secondary with 600 vCPUs", []string{"--primary=Image", "--secondary=echo,vcpus=600"}, []string{"vcpus", `"600"`, "give 1 to 512"}},
+		{"secondary with odd memory", []string{"--primary=Image", "--secondary=echo,mem=100"}, []string{"mem", `"100"`, "4 KiB"}},
+		{"secondary with an open quote", []string{"--primary=Image", "--secondary='echo"}, []string{"quote", "close it"}},
+		{"two secondaries of one name", []string{"--primary=Image", "--secondary=echo,name=a", "--secondary=echo,name=a"}, []string{`name "a" is taken`, "another"}},
+
+		{"manifest and primary", []string{"--manifest=m.dts", "--primary=Image"}, []string{`--manifest "m.dts"`, "drop"}},
+		{"manifest and secondary", []string{"--manifest=m.dts", "--secondary=echo"}, []string{`--manifest "m.dts"`, "drop"}},
+		{"unknown flag", []string{"--frobnicate"}, []string{"--frobnicate", "hfvmm run --help"}},
+		{"flag without value", []string{"--primary"}, []string{"--primary", "hfvmm run --help"}},
+		{"word without flag", []string{"Image"}, []string{`"Image" belongs to no flag`, "hfvmm run --help"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			files(t, "Image", "echo", "m.dts")
+			if err := os.WriteFile("empty", nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Mkdir("dir", 0o700); err != nil {
+				t.Fatal(err)
+			}
+			var h fakeHost
+			r := runApp(t, &h, append([]string{"run"}, tt.args...)...)
+			if r.code != exitUsage {
+				t.Errorf("exit code %d, want %d", r.code, exitUsage)
+			}
+			if len(h.ran) > 0 {
+				t.Error("a machine was started")
+			}
+			if r.stdout != "" {
+				t.Errorf("stdout is %q, want nothing", r.stdout)
+			}
+			if !strings.HasPrefix(r.stderr, "hfvmm: ") || strings.Count(r.stderr, "\n") != 1 {
+				t.Errorf("stderr is not one sentence:\n%s", r.stderr)
+			}
+			for _, s := range tt.says {
+				if !strings.Contains(r.stderr, s) {
+					t.Errorf("stderr lacks %q:\n%s", s, r.stderr)
+				}
+			}
+		})
+	}
+}
+
+func TestAnUnreadableKernelIsRefused(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("root may read everything")
+	}
+	files(t, "Image")
+	if err := os.Chmod("Image", 0); err != nil {
+		t.Fatal(err)
+	}
+	r := runApp(t, &fakeHost{}, "run", "--primary", "Image")
+	if r.code != exitUsage || !strings.Contains(r.stderr, `cannot read "Image": permission denied`) {
+		t.Errorf("exit code %d, stderr %q", r.code, r.stderr)
+	}
+}
+
+func TestAnUnknownCommandIsRefused(t *testing.T) {
+	r := runApp(t, &fakeHost{}, "boot")
+	if r.code != exitUsage || !strings.Contains(r.stderr, `"boot" is not a command; see`) {
+		t.Errorf("exit code %d, stderr %q", r.code, r.stderr)
+	}
+}

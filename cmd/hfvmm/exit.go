@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/hfvmm/hfvmm/vmm"
+)
+
+// The exit codes of hfvmm. Scripts depend on them: a code never changes its meaning.
+const (
+	exitOK       = 0
+	exitInternal = 1
+	exitUsage    = 2
+	exitNoKVM    = 3
+	exitReset    = 32
+	exitCrash    = 33
+	exitTimeout  = 34
+	exitQuit     = 130
+)
+
+var exitCodes = []struct {
+	code int
+	when string
+}{
+	{exitOK, "the primary powered off"},
+	{exitInternal, "internal error of hfvmm"},
+	{exitUsage, "bad usage or bad input"},
+	{exitNoKVM, "no usable KVM on this host"},
+	{exitReset, "the primary asked for a reset"},
+	{exitCrash, "the primary crashed"},
+	{exitTimeout, "the time given with --timeout ran out"},
+	{exitQuit, "quit by the user: Ctrl-A x, SIGINT, SIGTERM, SIGHUP or SIGPIPE"},
+}
+
+// exitCodeHelp is the table as it stands in the help of `hfvmm run`.
+func exitCodeHelp() string {
+	var b strings.Builder
+	b.WriteString("Exit codes:\n")
+	for _, e := range exitCodes {
+		fmt.Fprintf(&b, "  %3d  %s\n", e.code, e.when)
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// exitError ends the command with a code. A nil err ends it without a word.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit code %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+// usageErrorf is a mistake of the caller: exit code 2.
+func usageErrorf(format string, args ...any) error {
+	return &exitError{exitUsage, fmt.Errorf(format, args...)}
+}
+
+// codeOf is the exit code for an error of a command.
+func codeOf(err error) int {
+	var e *exitError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &e):
+		return e.code
+	case errors.Is(err, vmm.ErrUsage):
+		return exitUsage
+	case errors.Is(err, vmm.ErrNoKVM):
+		return exitNoKVM
+	}
+	return exitInternal
+}
+
+// ended turns the way in which a machine ended into what the command returns; cause is the
+// context's.
+func ended(how vmm.Ending, cause error) error {
+	switch how {
+	case vmm.PoweredOff:
+		return nil
+	case vmm.WasReset:
+		return &exitError{code: exitReset}
+	case vmm.Crashed:
+		return &exitError{code: exitCrash}
+	}
+	if errors.Is(cause, context.DeadlineExceeded) {
+		return &exitError{code: exitTimeout}
+	}
+	return &exitError{code: exitQuit}
+}

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/hfvmm/hfvmm/vmm"
+	"github.com/hfvmm/hfvmm/vmm/console"
+)
+
+// options are the flags of `hfvmm run`.
+type options struct {
+	primary     string
+	initrd      string
+	cmdline     string
+	mem         size
+	cpus        vcpuCount
+	secondaries secondaries
+	manifest    string
+	abi         choice
+	slice       span
+	serial      console.Spec
+	timeout     span
+	host        choice
+	labKernel   string
+	dumpDTB     string
+	verbose     bool
+	logFormat   choice
+}
+
+func newOptions() *options {
+	return &options{
+		mem:       512 << 20,
+		cpus:      2,
+		abi:       choice{"spci", []string{"spci"}},
+		slice:     span(time.Millisecond),
+		host:      choice{"auto", []string{"auto", "kvm", "lab"}},
+		logFormat: choice{"text", []string{"text", "json"}},
+	}
+}
+
+func (o *options) addFlags(f *pflag.FlagSet) {
+	f.SortFlags = false
+	f.StringVar(&o.primary, "primary", "", "kernel of the primary VM: an arm64 Linux `IMAGE` (plain, gzip or EFI zboot)")
+	f.StringVar(&o.initrd, "initrd", "", "`FILE` with the initramfs of the primary")
+	f.StringVar(&o.cmdline, "cmdline", "", "`STRING` that the primary gets as its kernel command line")
+	f.Var(&o.mem, "mem", "RAM of the machine, secondaries included")
+	f.Var(&o.cpus, "cpus", fmt.Sprintf("vCPUs of the primary, 1 to %d", maxVCPUs))
+	f.Var(&o.secondaries, "secondary", "a secondary VM, repeatable: a flat binary, and any of name=NAME, vcpus=N (1), mem=SIZE (1M)")
+	f.StringVar(&o.manifest, "manifest", "", "`FILE` with a Hafnium manifest (.dts or .dtb), in place of --primary and --secondary")
+	f.Var(&o.abi, "abi", "interface between the VMs and hfvmm")
+	f.Var(&o.slice, "slice", "longest run of a secondary before its CPU is given back to the primary")
+	f.Var(&o.serial, "serial", "where the serial line of the primary goes")
+	f.Var(&o.timeout, "timeout", "end the machine after this time")
+	f.Var(&o.host, "host", "auto uses KVM where it can be used and otherwise an emulated arm64 host")
+	f.StringVar(&o.labKernel, "lab-kernel", "", "`FILE` with the arm64 Linux kernel of the emulated host")
+	f.StringVar(&o.dumpDTB, "dump-dtb", "", "write the primary's device tree to `FILE` and exit")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "log more")
+	f.Var(&o.logFormat, "log-format", "how to write the log on standard error")
+}
+
+// config is the machine that the flags describe. It looks at every file that they name, so that a
+// mistake is told before anything starts.
+func (o *options) config() (vmm.Config, error) {
+	cfg := vmm.Config{
+		Primary:     vmm.Primary{Kernel: o.primary, Initrd: o.initrd, Cmdline: o.cmdline},
+		Memory:      uint64(o.mem),
+		CPUs:        int(o.cpus),
+		Secondaries: o.secondaries,
+		Slice:       time.Duration(o.slice),
+	}
+	if err := o.readManifest(&cfg); err != nil {
+		return cfg, err
+	}
+	return cfg, o.checkFiles(&cfg)
+}
+
+// checkFiles refuses files that cannot be read or hold nothing.
+func (o *options) checkFiles(cfg *vmm.Config) error {
+	type named struct{ what, path, want string }
+	files := []named{{"--primary", cfg.Primary.Kernel, "an arm64 Linux image"}}
+	if cfg.Primary.Initrd != "" {
+		files = append(files, named{"--initrd", cfg.Primary.Initrd, "an initramfs"})
+	}
+	for _, s := range cfg.Secondaries {
+		files = append(files, named{fmt.Sprintf("secondary %q", s.Name), s.Image, "a flat binary"})
+	}
+	if o.labKernel != "" {
+		files = append(files, named{"--lab-kernel", o.labKernel, "an arm64 Linux image"})
+	}
+	for _, f := range files {
+		if err := checkFile(f.path); err != nil {
+			return usageErrorf("%s: %w; give the path of %s", f.what, err, f.want)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/hfvmm/hfvmm/vmm"
+)
+
+// maxVCPUs is the most vCPUs that KVM gives any VM on arm64 (GICv3 with 512 redistributors). The host
+// may allow fewer, which is seen only when the VM is made.
+const maxVCPUs = 512
+
+// What a secondary gets when its flag does not say.
+const (
+	defaultSecondaryVCPUs  = 1
+	defaultSecondaryMemory = 1 << 20
+)
+
+// secondaries is the value of the repeatable flag --secondary.
+type secondaries []vmm.Secondary
+
+func (s *secondaries) Type() string { return "IMAGE[,key=value]..." }
+
+func (s *secondaries) String() string { return "" }
+
+// Set adds one secondary: a list of key=value pairs in which the key of the first, image, may be
+// left out. A value that holds a comma is put in quotes.
+func (s *secondaries) Set(text string) error {
+	pairs, err := splitPairs(text)
+	if err != nil {
+		return err
+	}
+	sec := vmm.Secondary{VCPUs: defaultSecondaryVCPUs, Memory: defaultSecondaryMemory}
+	seen := map[string]bool{}
+	for i, p := range pairs {
+		if p.key == "" && i == 0 {
+			p.key = "image"
+		}
+		if seen[p.key] {
+			return fmt.Errorf("%s is given twice; say it once", p.key)
+		}
+		seen[p.key] = true
+		if p.value == "" {
+			return fmt.Errorf("%q has no value; write it as IMAGE[,name=NAME][,vcpus=N][,mem=SIZE]", p.key)
+		}
+		switch p.key {
+		case "image":
+			sec.Image = p.value
+		case "name":
+			sec.Name = p.value
+		case "vcpus":
+			sec.VCPUs, err = parseVCPUs(p.value)
+		case "mem":
+			sec.Memory, err = parseMemory(p.value)
+		default:
+			return fmt.Errorf("%q is not a key; the keys are image, name, vcpus and mem", p.key)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", p.key, err)
+		}
+	}
+	if sec.Image == "" {
+		return fmt.Errorf("there is no image; begin with the path of a flat binary")
+	}
+	if sec.Name == "" {
+		sec.Name = s.freeName(sec.Image)
+	}
+	for _, other := range *s {
+		if other.Name == sec.Name {
+			return fmt.Errorf("name %q is taken by another secondary; choose another one", sec.Name)
+		}
+	}
+	*s = append(*s, sec)
+	return nil
+}
+
+// freeName is the file's name without its extension, with the VM's number where that is taken.
+func (s *secondaries) freeName(image string) string {
+	name := filepath.Base(image)
+	name = strings.TrimSuffix(name, filepath.Ext(name))
+	for _, other := range *s {
+		if other.Name == name {
+			return fmt.Sprintf("%s-%d", name, len(*s)+1)
+		}
+	}
+	return name
+}
+
+type pair struct{ key, value string }
+
+// splitPairs splits `[key=]value,…`. Inside '…' and "…" every byte stands for itself.
+func splitPairs(text string) ([]pair, error) {
+	var (
+		pairs   []pair
+		p       pair
+		b       strings.Builder
+		quote   byte
+		has     bool // this pair's key has been seen
+		addPair = func() {
+			p.value = b.String()
+			pairs = append(pairs, p)
+			p, has = pair{}, false
+			b.Reset()
+		}
+	)
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case quote != 0 && c == quote:
+			quote = 0
+		case quote != 0:
+			b.WriteByte(c)
+		case c == '"' || c == '\'':
+			quote = c
+		case c == '=' && !has:
+			p.key, has = b.String(), true
+			b.Reset()
+		case c == ',':
+			addPair()
+		default:
+			b.WriteByte(c)
+		}
+	}
+	if quote != 0 {
+		return nil, fmt.Errorf("a quote %c is left open; close it", quote)
+	}
+	addPair()
+	for i, p := range pairs {
+		if p.key == "" && i > 0 {
+			return nil, fmt.Errorf("%q has no key; after the image come key=value pairs", p.value)
+		}
+	}
+	return pairs, nil
+}
+
+// parseVCPUs reads a number of vCPUs, 1 to maxVCPUs.
+func parseVCPUs(text string) (int, error) {
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > maxVCPUs {
+		return 0, fmt.Errorf("%q is not a number of vCPUs; give 1 to %d", text, maxVCPUs)
+	}
+	return n, nil
+}
