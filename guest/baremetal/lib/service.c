@@ -13,22 +13,19 @@ void die(void)
 		store((uint32_t *)UNOWNED, 0);
 }
 
-void wait_writable(uint16_t to)
+// Blocks until some mailbox that this VM waits for became writable.
+static void wait_writable(void)
 {
-	for (;;) {
-		while (hf_interrupt_get() != INTID_WRITABLE)
-			wfi();
-		for (int64_t vm; (vm = hf_writable_get()) != HF_NONE;) {
-			if (vm == to)
-				return;
-		}
-	}
+	while (hf_interrupt_get() != INTID_WRITABLE)
+		wfi();
+	while (hf_writable_get() != HF_NONE)
+		;
 }
 
-uint32_t send(uint16_t to, uint32_t size)
+int32_t send(uint16_t to, uint32_t size)
 {
 	uint16_t self = spci_id();
-	uint32_t busy = 0;
+	int32_t busy = 0;
 
 	hf_interrupt_enable(INTID_WRITABLE, true);
 	for (;;) {
@@ -36,12 +33,10 @@ uint32_t send(uint16_t to, uint32_t size)
 
 		if (func(r) == SPCI_SUCCESS)
 			return busy;
-		if (error(r) != SPCI_BUSY) {
-			print("FAIL send to VM %u: %d\n", to, error(r));
-			die();
-		}
+		if (error(r) != SPCI_BUSY)
+			return error(r);
 		busy++;
-		wait_writable(to);
+		wait_writable();
 	}
 }
 

@@ -19,5 +19,5 @@ void map_or_die(void);
 struct message receive(void);
 
 // Sends size bytes of tx. While the receiver's mailbox is full it asks to be notified, waits for the
-// mailbox-writable interrupt and tries again. Returns how often that was so.
-uint32_t send(uint16_t to, uint32_t size);
+// mailbox-writable interrupt and tries again. Returns how often that was so, or an SPCI error.
+int32_t send(uint16_t to, uint32_t size);

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// primary_bench: what the calls cost. One line per job: "BENCH name iterations counter-ticks ns-each". When
+// guest time is a count of instructions, so are the figures. Secondaries: echo, yield, waiter.
+#include "scheduler.h"
+
+#define WARMUP     100u
+#define ITERATIONS 1000u
+
+#define ECHO   (FIRST_SECONDARY + 0)
+#define YIELD  (FIRST_SECONDARY + 1)
+#define WAITER (FIRST_SECONDARY + 2)
+
+#define INTID_WAITER 8u
+
+static void hypercall(void)
+{
+	hvc(SPCI_VERSION, 0, 0, 0, 0);
+}
+
+static void yield(void)
+{
+	struct regs r = spci_run(YIELD, 0);
+
+	check(func(r) == SPCI_YIELD, "yield: 0x%lx", r.x[0]);
+}
+
+static void wake(void)
+{
+	hf_interrupt_inject(WAITER, 0, INTID_WAITER);
+	struct regs r = spci_run(WAITER, 0);
+
+	check(func(r) == SPCI_MSG_WAIT, "wake: 0x%lx", r.x[0]);
+}
+
+static void echo(uint32_t size)
+{
+	check(error(spci_send(SPCI_PRIMARY, ECHO, size, 0)) == 0, "send");
+	struct regs r = spci_run(ECHO, 0);
+	check(func(r) == SPCI_MSG_SEND && (uint32_t)r.x[3] == size, "echo: 0x%lx", r.x[0]);
+	spci_release();
+	r = spci_run(ECHO, 0);
+	check(func(r) == SPCI_MSG_WAIT, "echo: 0x%lx", r.x[0]);
+}
+
+static void echo_64(void)
+{
+	echo(64);
+}
+
+static void echo_4096(void)
+{
+	echo(4096);
+}
+
+static void measure(const char *name, void (*job)(void))
+{
+	for (uint32_t i = 0; i < WARMUP; i++)
+		job();
+
+	uint64_t start = counter();
+	for (uint32_t i = 0; i < ITERATIONS; i++)
+		job();
+	uint64_t ticks = counter() - start;
+
+	print("BENCH %s %u %lu %lu\n", name, ITERATIONS, ticks, ticks_to_ns(ticks) / ITERATIONS);
+}
+
+void main(uint64_t fdt)
+{
+	(void)fdt;
+	scheduler_start(3);
+	run_once(ECHO, 0);
+	run_once(WAITER, 0);
+	measure("hypercall", hypercall);
+	measure("wake", wake);
+	measure("echo_64", echo_64);
+	measure("echo_4096", echo_4096);
+	measure("yield", yield);
+	pass();
+}

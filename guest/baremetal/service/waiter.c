@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// waiter: waits for messages that it ignores, and for the interrupt that it takes and drops.
+#include "service.h"
+
+#define INTID_WAITER 8u
+
+void main(uint64_t memory)
+{
+	(void)memory;
+	map_or_die();
+	hf_interrupt_enable(INTID_WAITER, true);
+	for (;;) {
+		receive();
+		spci_release();
+	}
+}
