@@ -58,6 +58,9 @@ func ReadFlat(path string, limit uint64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if isImage(b) { // starts with its first instruction, too
+		return b, nil
+	}
 	if s := recognize(b); s != nil {
 		return nil, fmt.Errorf("the image %q is %s and a secondary boots a flat binary; %s", path, s.what, s.remedyFlat)
 	}

@@ -22,7 +22,6 @@ const (
 var strangers = []stranger{
 	{0x202, "HdrS", "an x86 Linux kernel (bzImage)", giveArm64Kernel, giveFlat},
 	{0, "\x7FELF", "an ELF file", "give arch/arm64/boot/Image, or " + useObjcopy, useObjcopy},
-	{imageMagicOffset, imageMagic, "an arm64 Linux kernel", "", "boot it as the primary, or " + giveFlat},
 	{0x24, "\x18\x28\x6F\x01", "a 32-bit Arm Linux kernel (zImage)", giveArm64Kernel, giveFlat},
 	{56, "RSC\x05", "a RISC-V Linux kernel", giveArm64Kernel, giveFlat},
 	{4, zbootMagic, "an EFI zboot kernel", giveArm64Kernel, "boot it as the primary, or " + giveFlat},
