@@ -11,6 +11,12 @@ const (
 
 const ctrlA = 0x01
 
+// helpText is the answer to Ctrl-A h.
+const helpText = `Ctrl-A h       this help
+Ctrl-A x       quit hfvmm
+Ctrl-A Ctrl-A  send Ctrl-A to the guest
+`
+
 // escape is the state between two bytes of a terminal: whether the last one was Ctrl-A.
 type escape struct{ armed bool }
 

@@ -1,0 +1,11 @@
+package console
+
+import (
+	"os"
+	"testing"
+)
+
+func TestMain(m *testing.M) {
+	Guard()
+	os.Exit(m.Run())
+}

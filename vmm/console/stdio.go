@@ -1,0 +1,31 @@
+package console
+
+import (
+	"os"
+
+	"golang.org/x/term"
+)
+
+// newStdio returns the line on standard input and output: a terminal if standard input is one.
+func newStdio(s Streams, quit func()) (Port, error) {
+	wake, err := newWaker()
+	if err != nil {
+		return nil, err
+	}
+	p := &stdio{in: s.In, out: s.Out, wake: wake}
+	if !term.IsTerminal(int(s.In.Fd())) {
+		return p, nil
+	}
+	return newTerminal(p, s.Err, quit), nil
+}
+
+// stdio is standard input and output as they are, byte for byte.
+type stdio struct {
+	in, out *os.File
+	wake    *waker
+}
+
+func (p *stdio) Start() error                { return nil }
+func (p *stdio) Read(b []byte) (int, error)  { return p.wake.read(p.in, b) }
+func (p *stdio) Write(b []byte) (int, error) { return p.wake.write(p.out, b) }
+func (p *stdio) Close() error                { return p.wake.Close() }
