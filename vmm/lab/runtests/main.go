@@ -125,7 +125,7 @@ func (o *options) execute(ctx context.Context) (int, error) {
 			return 0, err
 		}
 	}
-	if err := job.Provide(); err != nil {
+	if err := job.Provide(ctx); err != nil {
 		return 0, err
 	}
 	return lab.Run(ctx, job)
