@@ -1,0 +1,102 @@
+package ffa
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/hfvmm/hfvmm/hypercall"
+)
+
+// Limits of a machine.
+const (
+	MaxPartitions = 64  // VMs, the primary included
+	MaxVCPUs      = 512 // of one VM, as many as KVM gives with a GICv3
+)
+
+// PageSize is the size and alignment, in bytes, of everything in memory that the interfaces speak of.
+const PageSize = 4096
+
+// Span is a range of memory. IPA and PA are the same in every VM.
+type Span struct {
+	Base, Size uint64 // bytes
+}
+
+// contains reports whether size bytes from ipa lie in the span.
+func (s Span) contains(ipa, size uint64) bool {
+	return ipa >= s.Base && size <= s.Size && ipa-s.Base <= s.Size-size
+}
+
+func (s Span) String() string { return fmt.Sprintf("%#x+%#x", s.Base, s.Size) }
+
+// Partition describes a VM.
+type Partition struct {
+	Name  string
+	VCPUs []*hypercall.VCPU // at index i the vCPU with ID.Index i; ID.VM is the VM's place in the Config
+	RAM   Span              // what it owns alone; whole pages
+}
+
+// Memory is the RAM of the machine.
+type Memory interface {
+	// Slice is a direct view of size bytes of RAM from ipa, or nil where that is not RAM.
+	Slice(ipa, size uint64) []byte
+}
+
+// Timer is the virtual timer (CNTV) of the vCPUs of secondaries. The core asks for vCPUs that do not
+// run or that have just stopped on the calling thread.
+type Timer interface {
+	// Remaining is the time in ns until the timer fires, 0 if it did. armed is ENABLE && !IMASK.
+	Remaining(id hypercall.VCPUID) (ns uint64, armed bool)
+	// Mask sets IMASK, so that the timer is no longer armed.
+	Mask(id hypercall.VCPUID)
+}
+
+// Config describes a machine's partitions.
+type Config struct {
+	Partitions []Partition // the first is the primary
+	Memory     Memory
+	Timer      Timer
+
+	// PrimaryVCPUs is how many vCPUs the primary is told that it has, or 0 for the truth. Scheduler
+	// code of the SPCI era wants to hear 8.
+	PrimaryVCPUs int
+}
+
+func (cfg *Config) check() error {
+	n := len(cfg.Partitions)
+	if n == 0 || n > MaxPartitions {
+		return fmt.Errorf("%d VMs, want 1 to %d with the primary", n, MaxPartitions)
+	}
+	if cfg.Memory == nil || cfg.Timer == nil {
+		return errors.New("no memory or no timer given")
+	}
+	if cfg.PrimaryVCPUs < 0 || cfg.PrimaryVCPUs > MaxVCPUs {
+		return fmt.Errorf("%d vCPUs of the primary to report, want 0 to %d", cfg.PrimaryVCPUs, MaxVCPUs)
+	}
+	for i := range cfg.Partitions {
+		p := &cfg.Partitions[i]
+		if err := p.check(uint16(i)); err != nil {
+			return fmt.Errorf("VM %q: %w", p.Name, err)
+		}
+		for j := range i {
+			if q := &cfg.Partitions[j]; p.RAM.Base < q.RAM.Base+q.RAM.Size && q.RAM.Base < p.RAM.Base+p.RAM.Size {
+				return fmt.Errorf("VMs %q and %q both own memory of %v and %v", q.Name, p.Name, q.RAM, p.RAM)
+			}
+		}
+	}
+	return nil
+}
+
+func (p *Partition) check(vm uint16) error {
+	if n := len(p.VCPUs); n == 0 || n > MaxVCPUs {
+		return fmt.Errorf("%d vCPUs, want 1 to %d", n, MaxVCPUs)
+	}
+	for i, v := range p.VCPUs {
+		if want := (hypercall.VCPUID{VM: vm, Index: uint16(i)}); v.ID != want {
+			return fmt.Errorf("vCPU %v stands at place %v", v.ID, want)
+		}
+	}
+	if r := p.RAM; r.Base%PageSize != 0 || r.Size%PageSize != 0 || r.Size == 0 || r.Base+r.Size < r.Base {
+		return fmt.Errorf("memory %v is not a range of whole pages of %d bytes", r, PageSize)
+	}
+	return nil
+}

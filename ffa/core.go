@@ -1,0 +1,93 @@
+package ffa
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/hfvmm/hfvmm/hypercall"
+)
+
+// Core is the partition manager of a machine. Every exported method may be called from several
+// threads, each for the vCPU that it owns.
+type Core struct {
+	memory       Memory
+	timer        Timer
+	primaryVCPUs int // as reported
+
+	mu  sync.Mutex // guards everything below, and the registers of vCPUs that nobody runs
+	vms []partition
+}
+
+// primary is the place of the primary VM among the partitions.
+const primary = 0
+
+// partition is a VM: its vCPUs and what they share.
+type partition struct {
+	index    uint16
+	ram      Span
+	vcpus    []vcpu
+	box      mailbox
+	aborting bool // one of its vCPUs aborted; none of them runs guest code again
+}
+
+// New returns the partition manager of a machine whose primary runs. vCPU 0 of every secondary is
+// ready to be run, with the boot state that the caller gives it; the others wait for CPU_ON.
+func New(cfg Config) (*Core, error) {
+	if err := cfg.check(); err != nil {
+		return nil, fmt.Errorf("ffa: %w", err)
+	}
+	c := &Core{
+		memory:       cfg.Memory,
+		timer:        cfg.Timer,
+		primaryVCPUs: cfg.PrimaryVCPUs,
+		vms:          make([]partition, len(cfg.Partitions)),
+	}
+	if c.primaryVCPUs == 0 {
+		c.primaryVCPUs = len(cfg.Partitions[primary].VCPUs)
+	}
+	for i := range cfg.Partitions {
+		p, vm := &cfg.Partitions[i], &c.vms[i]
+		vm.index, vm.ram, vm.vcpus = uint16(i), p.RAM, make([]vcpu, len(p.VCPUs))
+		for j, v := range p.VCPUs {
+			vm.vcpus[j] = vcpu{VCPU: v, vm: vm, state: off}
+		}
+		if i == primary {
+			continue
+		}
+		vm.vcpus[0].state = ready
+	}
+	return c, nil
+}
+
+// find returns VM index, or nil.
+func (c *Core) find(index int) *partition {
+	if index < 0 || index >= len(c.vms) {
+		return nil
+	}
+	return &c.vms[index]
+}
+
+// find returns vCPU index of the VM, or nil.
+func (p *partition) find(index uint64) *vcpu {
+	if index >= uint64(len(p.vcpus)) {
+		return nil
+	}
+	return &p.vcpus[index]
+}
+
+// caller returns the core's side of a vCPU that makes a call or has just stopped.
+func (c *Core) caller(v *hypercall.VCPU) *vcpu {
+	u := &c.vms[v.ID.VM].vcpus[v.ID.Index]
+	if u.vm.index != primary && u.state != running {
+		panic(fmt.Sprintf("ffa: a call of vCPU %v, which nobody runs", v.ID))
+	}
+	return u
+}
+
+// vcpuCount is how many vCPUs the primary is told that VM p has.
+func (c *Core) vcpuCount(p *partition) int {
+	if p.index == primary {
+		return c.primaryVCPUs
+	}
+	return len(p.vcpus)
+}

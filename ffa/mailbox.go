@@ -1,0 +1,128 @@
+package ffa
+
+import "github.com/hfvmm/hfvmm/hypercall"
+
+// MaxMessage is the size, in bytes, of the largest message: a page.
+const MaxMessage = PageSize
+
+// boxState is what is in a mailbox. Only an empty one takes a message.
+type boxState uint8
+
+// The states follow each other in this order. A message for the primary is read at once: the primary
+// gets it as the result of the run that sent it.
+const (
+	boxEmpty boxState = iota
+	boxReceived
+	boxRead
+)
+
+// mailbox is how a VM sends and receives. It has neither page until it is configured, which is once.
+type mailbox struct {
+	tx, rx []byte // a page each
+	state  boxState
+	got    message // unless empty
+
+	waiters  vmQueue // VMs that wait for this mailbox to become writable
+	writable vmQueue // VMs whose mailboxes became writable for this VM
+}
+
+// take hands out the message that was received, if there is one.
+func (b *mailbox) take() (m message, ok bool) {
+	if b.state != boxReceived {
+		return message{}, false
+	}
+	b.state = boxRead
+	return b.got, true
+}
+
+// accepting reports whether a message can be put in.
+func (b *mailbox) accepting() bool { return b.rx != nil && b.state == boxEmpty }
+
+// configure gives the caller's VM its mailbox: two pages of memory that it owns alone.
+func (c *Core) configure(v *vcpu, tx, rx uint64) (status, hypercall.Outcome) {
+	if tx%PageSize != 0 || rx%PageSize != 0 || tx == rx {
+		return invalid, hypercall.Outcome{}
+	}
+	p := v.vm
+	if p.box.rx != nil || !p.ram.contains(tx, PageSize) || !p.ram.contains(rx, PageSize) {
+		return denied, hypercall.Outcome{}
+	}
+	txPage, rxPage := c.memory.Slice(tx, PageSize), c.memory.Slice(rx, PageSize)
+	if txPage == nil || rxPage == nil {
+		return denied, hypercall.Outcome{}
+	}
+	p.box.tx, p.box.rx = txPage, rxPage
+	return c.becameWritable(v)
+}
+
+// send copies size bytes of the caller's TX page to VM to. If that VM cannot take them now, the caller
+// may ask to be notified when it can.
+func (c *Core) send(v *vcpu, to *partition, size uint64, notify bool) (status, hypercall.Outcome) {
+	from := v.vm
+	if to == nil || to == from || size > MaxMessage || from.box.tx == nil {
+		return invalid, hypercall.Outcome{}
+	}
+	if !to.box.accepting() {
+		if notify {
+			to.box.waiters.push(from.index)
+		}
+		return busy, hypercall.Outcome{}
+	}
+	copy(to.box.rx, from.box.tx[:size])
+	to.box.got = message{sender: from.index, receiver: to.index, size: uint32(size)}
+	res := runResult{kind: runMessage, vcpu: v.ID, receiver: to.index}
+	to.box.state = boxReceived
+	if to.index == primary {
+		to.box.state = boxRead
+		res.size = uint32(size)
+	}
+	if from.index == primary {
+		return success, hypercall.Outcome{}
+	}
+	return success, v.leave(ready, res)
+}
+
+// receive takes the caller's message. With no message it fails, or blocks until there is a message or
+// an interrupt: then the status is interrupted, and by answers the call later if the outcome is Leave.
+func (c *Core) receive(v *vcpu, block bool, by abi) (message, status, hypercall.Outcome) {
+	if v.vm.index == primary {
+		return message{}, notSupported, hypercall.Outcome{}
+	}
+	if m, ok := v.vm.box.take(); ok {
+		return m, success, hypercall.Outcome{}
+	}
+	if !block {
+		return message{}, retry, hypercall.Outcome{}
+	}
+	if v.irqs.line() {
+		return message{}, interrupted, hypercall.Outcome{}
+	}
+	v.waiting = by
+	return message{}, interrupted, c.block(v, waitingMessage, runMessageWait)
+}
+
+// release empties the caller's mailbox once its message was read.
+func (c *Core) release(v *vcpu) (status, hypercall.Outcome) {
+	switch b := &v.vm.box; b.state {
+	case boxReceived:
+		return denied, hypercall.Outcome{}
+	case boxRead:
+		b.state, b.got = boxEmpty, message{}
+		return c.becameWritable(v)
+	}
+	return success, hypercall.Outcome{}
+}
+
+// fill gives out the caller's RX page for an answer of the core, which the caller releases as it does a
+// message.
+func (c *Core) fill(v *vcpu) (rx []byte, s status) {
+	switch b := &v.vm.box; {
+	case b.rx == nil:
+		return nil, denied
+	case b.state != boxEmpty:
+		return nil, busy
+	default:
+		b.state = boxRead
+		return b.rx, success
+	}
+}

@@ -1,0 +1,136 @@
+package ffa
+
+import (
+	"math"
+
+	"github.com/hfvmm/hfvmm/hypercall"
+)
+
+// psci is PSCI 1.1 for secondaries. A vCPU that is switched on or off is the primary's to schedule,
+// and a secondary cannot switch the machine off.
+type psci struct{ *Core }
+
+// PSCI returns the PSCI service of the secondaries. Both conduits serve.
+func (c *Core) PSCI() hypercall.Service { return &psci{c} }
+
+// Ranges implements hypercall.Service.
+func (*psci) Ranges() []hypercall.Range { return hypercall.PSCIRanges() }
+
+// psciArgs are the arguments of a call, from x1, cut to 32 bits for SMC32.
+type psciArgs [3]uint64
+
+// suspendExtended is what PSCI_FEATURES says of CPU_SUSPEND: power_state has the extended format
+// (DEN0022 §5.15.2).
+const suspendExtended = 1 << 1
+
+// psciCall is a row of the table of calls. serve runs with the core locked.
+type psciCall struct {
+	fn      hypercall.FuncID // SMC32 form
+	smc64   bool             // there is an SMC64 form beside it
+	args    int
+	feature uint64 // what PSCI_FEATURES says
+	serve   func(c *Core, v *vcpu, a psciArgs) (x0 uint64, out hypercall.Outcome)
+}
+
+var psciCalls []psciCall
+
+// The table is filled in by init because FEATURES reads it.
+func init() {
+	psciCalls = []psciCall{
+		{hypercall.PSCIVersion, false, 0, 0, (*Core).psciVersion},
+		{hypercall.PSCICPUSuspend, true, 0, suspendExtended, (*Core).psciCPUSuspend},
+		{hypercall.PSCICPUOff, false, 0, 0, (*Core).psciCPUOff},
+		{hypercall.PSCICPUOn, true, 3, 0, (*Core).psciCPUOn},
+		{hypercall.PSCIAffinityInfo, true, 2, 0, (*Core).psciAffinityInfo},
+		{hypercall.PSCIFeatures, false, 1, 0, (*Core).psciFeatures},
+	}
+}
+
+func findPSCI(fn hypercall.FuncID) *psciCall {
+	for i := range psciCalls {
+		if c := &psciCalls[i]; fn == c.fn || c.smc64 && fn == c.fn|hypercall.SMC64 {
+			return c
+		}
+	}
+	return nil
+}
+
+// Call implements hypercall.Service.
+func (s *psci) Call(v *hypercall.VCPU, fn hypercall.FuncID, _ hypercall.Conduit) hypercall.Outcome {
+	call := findPSCI(fn)
+	if call == nil || v.ID.VM == primary {
+		v.Regs.SetX(0, hypercall.PSCINotSupported.X())
+		return hypercall.Outcome{}
+	}
+	var a psciArgs
+	for i := range call.args {
+		a[i] = v.Regs.X(1 + i)
+		if fn&hypercall.SMC64 == 0 {
+			a[i] &= math.MaxUint32
+		}
+	}
+	s.mu.Lock()
+	u := s.caller(v)
+	x0, out := call.serve(s.Core, u, a)
+	v.Regs.SetX(0, x0)
+	s.mu.Unlock()
+	return out
+}
+
+func (c *Core) psciVersion(*vcpu, psciArgs) (uint64, hypercall.Outcome) {
+	return hypercall.PSCIVersion11, hypercall.Outcome{}
+}
+
+func (c *Core) psciFeatures(_ *vcpu, a psciArgs) (uint64, hypercall.Outcome) {
+	fn := hypercall.FuncID(a[0])
+	if call := findPSCI(fn); call != nil {
+		return call.feature, hypercall.Outcome{}
+	}
+	if fn == hypercall.SMCCCVersion {
+		return hypercall.PSCISuccess.X(), hypercall.Outcome{}
+	}
+	return hypercall.PSCINotSupported.X(), hypercall.Outcome{}
+}
+
+// psciCPUSuspend is WFI, whatever the power state.
+func (c *Core) psciCPUSuspend(v *vcpu, _ psciArgs) (uint64, hypercall.Outcome) {
+	return hypercall.PSCISuccess.X(), c.waitForInterrupt(v)
+}
+
+// psciCPUOff masks the timer, for which nobody should wake the vCPU.
+func (c *Core) psciCPUOff(v *vcpu, _ psciArgs) (uint64, hypercall.Outcome) {
+	c.timer.Mask(v.ID)
+	return hypercall.PSCIDenied.X(), v.leave(off, runResult{kind: runWFI, vcpu: v.ID})
+}
+
+// psciCPUOn makes a vCPU ready and leaves, so that the primary schedules it. The target's affinity is its
+// index.
+func (c *Core) psciCPUOn(v *vcpu, a psciArgs) (uint64, hypercall.Outcome) {
+	index, entry, context := a[0], a[1], a[2]
+	target := v.vm.find(index)
+	if target == nil {
+		return hypercall.PSCIInvalidParameters.X(), hypercall.Outcome{}
+	}
+	if entry%4 != 0 || !v.vm.ram.contains(entry, 4) {
+		return hypercall.PSCIInvalidAddress.X(), hypercall.Outcome{}
+	}
+	if target.state != off {
+		return hypercall.PSCIAlreadyOn.X(), hypercall.Outcome{}
+	}
+	target.state = ready
+	target.Reset(hypercall.Boot{Entry: entry, X0: context})
+	return hypercall.PSCISuccess.X(), v.leave(ready, runResult{kind: runWakeUp, vcpu: target.ID})
+}
+
+// psciAffinityInfo knows affinity level 0 only.
+func (c *Core) psciAffinityInfo(v *vcpu, a psciArgs) (uint64, hypercall.Outcome) {
+	index, level := a[0], uint32(a[1])
+	target := v.vm.find(index)
+	switch {
+	case target == nil || level != 0:
+		return hypercall.PSCIInvalidParameters.X(), hypercall.Outcome{}
+	case target.state == off:
+		return hypercall.AffinityOff, hypercall.Outcome{}
+	}
+	return hypercall.AffinityOn, hypercall.Outcome{}
+}

@@ -1,0 +1,137 @@
+package ffa
+
+import "github.com/hfvmm/hfvmm/hypercall"
+
+// run enters a vCPU of a secondary on the caller's pCPU. If the outcome is Enter, the caller's call is
+// answered by lender when the vCPU leaves, and else by the result at once.
+func (c *Core) run(v *vcpu, p *partition, index uint64, lender abi) (runResult, hypercall.Outcome) {
+	if v.vm.index != primary {
+		return refused(denied), hypercall.Outcome{}
+	}
+	if p == nil || p.index == primary {
+		return refused(invalid), hypercall.Outcome{}
+	}
+	target := p.find(index)
+	if target == nil {
+		return refused(invalid), hypercall.Outcome{}
+	}
+	if target.state == running {
+		return refused(busy), hypercall.Outcome{}
+	}
+	if p.aborting {
+		target.state = aborted
+	}
+	if target.state == off || target.state == aborted {
+		return refused(invalid), hypercall.Outcome{}
+	}
+
+	ns, armed := c.timer.Remaining(target.ID)
+	fired := armed && ns == 0
+	if wakes := fired || target.irqs.line(); !target.resume(wakes) {
+		if !armed {
+			return refused(invalid), hypercall.Outcome{}
+		}
+		kind := runWFI
+		if target.state == waitingMessage {
+			kind = runMessageWait
+		}
+		return runResult{kind: kind, vcpu: target.ID, ns: ns}, hypercall.Outcome{}
+	}
+	if fired {
+		c.fire(target)
+	}
+	target.state, target.runner, target.lender = running, v, lender
+	return runResult{}, hypercall.Outcome{Action: hypercall.Enter, VCPU: target.VCPU}
+}
+
+// resume ends what a vCPU that is on waits for, if a message or an interrupt ends it.
+func (v *vcpu) resume(interrupt bool) (runnable bool) {
+	switch v.state {
+	case waitingMessage:
+		if m, ok := v.vm.box.take(); ok {
+			v.waiting.putMessage(&v.Regs, m)
+		} else if interrupt {
+			v.waiting.putInterrupted(&v.Regs)
+		} else {
+			return false
+		}
+		v.waiting = nil
+	case waitingInterrupt:
+		return interrupt
+	}
+	return true
+}
+
+// fire turns v's expired timer into its interrupt. The timer is masked, or it would end every run at
+// once; the guest sees that.
+func (c *Core) fire(v *vcpu) {
+	v.irqs.raise(VirtualTimer)
+	c.timer.Mask(v.ID)
+}
+
+// yield gives the pCPU back. For the primary, which schedules, it does nothing.
+func (c *Core) yield(v *vcpu) hypercall.Outcome {
+	if v.vm.index == primary {
+		return hypercall.Outcome{}
+	}
+	return v.leave(ready, runResult{kind: runYielded, vcpu: v.ID})
+}
+
+// waitForInterrupt blocks v unless an interrupt is pending.
+func (c *Core) waitForInterrupt(v *vcpu) hypercall.Outcome {
+	if v.irqs.line() {
+		return hypercall.Outcome{}
+	}
+	return c.block(v, waitingInterrupt, runWFI)
+}
+
+// Preempt takes the pCPU from a secondary's vCPU, which has just stopped, because the primary needs it.
+func (c *Core) Preempt(v *hypercall.VCPU) hypercall.Outcome {
+	c.mu.Lock()
+	u := c.caller(v)
+	out := u.leave(ready, runResult{kind: runPreempted, vcpu: u.ID})
+	c.mu.Unlock()
+	return out
+}
+
+// WaitForInterrupt tells that v, which has just stopped, sits in WFI. It returns to v if an interrupt
+// is pending.
+func (c *Core) WaitForInterrupt(v *hypercall.VCPU) hypercall.Outcome {
+	c.mu.Lock()
+	out := c.waitForInterrupt(c.caller(v))
+	c.mu.Unlock()
+	return out
+}
+
+// TimerExpired tells that the virtual timer of v, which has just stopped, fired. v gets the interrupt
+// at its next run: in Hafnium the timer's physical interrupt is the primary's.
+func (c *Core) TimerExpired(v *hypercall.VCPU) hypercall.Outcome {
+	c.mu.Lock()
+	u := c.caller(v)
+	c.fire(u)
+	out := u.leave(ready, runResult{kind: runPreempted, vcpu: u.ID})
+	c.mu.Unlock()
+	return out
+}
+
+// Abort tells that v, which has just stopped, did what it may not do. Its VM is dead: vCPUs that run
+// elsewhere stop for good when they next leave.
+func (c *Core) Abort(v *hypercall.VCPU) hypercall.Outcome {
+	c.mu.Lock()
+	u := c.caller(v)
+	u.vm.aborting = true
+	out := u.leave(aborted, runResult{kind: runAborted, vcpu: u.ID})
+	c.mu.Unlock()
+	return out
+}
+
+// Runner returns the primary's vCPU on whose pCPU v runs, or nil if nobody runs v.
+func (c *Core) Runner(v *hypercall.VCPU) *hypercall.VCPU {
+	c.mu.Lock()
+	runner := c.vms[v.ID.VM].vcpus[v.ID.Index].runner
+	c.mu.Unlock()
+	if runner == nil {
+		return nil
+	}
+	return runner.VCPU
+}
