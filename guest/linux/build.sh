@@ -1,0 +1,35 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# build.sh HEADERS COMMON OUT: builds hfvmm.ko for one Debian arm64 kernel and puts it at OUT.
+#
+# HEADERS and COMMON are the folders linux-headers-VERSION-arm64 and linux-headers-VERSION-common, which may lie
+# anywhere as long as scripts/ in them leads to the kbuild package of the machine that builds (Debian's links are
+# relative: unpack all three packages below one folder). Neither they nor the source folder are written to.
+# CROSS_COMPILE (aarch64-linux-gnu-) and CC (${CROSS_COMPILE}gcc-12) may be set.
+set -eu
+
+if [ $# -ne 3 ]; then
+	echo "usage: $0 HEADERS COMMON OUT" >&2
+	exit 2
+fi
+for dir in "$1/include/generated" "$2/include/linux" "$2/scripts/mod"; do
+	if [ ! -d "$dir" ]; then
+		echo "$0: $dir is missing: unpack linux-headers-*-arm64, linux-headers-*-common and linux-kbuild-* below one folder" >&2
+		exit 1
+	fi
+done
+headers=$(cd "$1" && pwd) common=$(cd "$2" && pwd) source=$(cd "$(dirname "$0")" && pwd)
+: "${CROSS_COMPILE:=aarch64-linux-gnu-}"
+: "${CC:=${CROSS_COMPILE}gcc-12}"
+
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+cp "$source"/Kbuild "$source"/*.c "$source"/*.h "$scratch"
+
+# The common Makefile is named here because the one in HEADERS includes it by its installed path. No BTF: that
+# would need pahole, and nothing here wants it.
+make -s -C "$headers" -f "$common/Makefile" M="$scratch" ARCH=arm64 CROSS_COMPILE="$CROSS_COMPILE" CC="$CC" \
+	CONFIG_DEBUG_INFO_BTF_MODULES= KCFLAGS="-Werror -ffile-prefix-map=$scratch=." modules
+"${CROSS_COMPILE}strip" --strip-debug "$scratch/hfvmm.ko"
+mkdir -p "$(dirname "$3")"
+cp "$scratch/hfvmm.ko" "$3"
