@@ -56,3 +56,7 @@ var (
 	// ErrNoKVM marks a host on which KVM cannot be used.
 	ErrNoKVM = errors.New("no usable KVM")
 )
+
+func (e Ending) String() string {
+	return [...]string{"powered off", "reset", "crashed", "cancelled"}[e]
+}

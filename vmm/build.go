@@ -1,0 +1,120 @@
+package vmm
+
+import (
+	"fmt"
+
+	"github.com/hfvmm/hfvmm/devices"
+	"github.com/hfvmm/hfvmm/ffa"
+	"github.com/hfvmm/hfvmm/hypercall"
+	"github.com/hfvmm/hfvmm/kvmarm"
+)
+
+// build makes the machine, ready to run: every check that can fail comes before the first KVM_RUN.
+func build(cfg Config) (_ *Machine, err error) {
+	spans, err := plan(&cfg)
+	if err != nil {
+		return nil, err
+	}
+	m := &Machine{cfg: cfg, log: cfg.Log, stopped: make(chan struct{})}
+	m.gate.init()
+	defer func() {
+		if err != nil {
+			m.close()
+		}
+	}()
+	if m.ram, err = newRAM(cfg.Memory); err != nil {
+		return nil, err
+	}
+	boots := make([]hypercall.Boot, len(spans))
+	if boots[0], err = m.loadPrimary(spans[0]); err != nil {
+		return nil, err
+	}
+	for i := range cfg.Secondaries {
+		if boots[1+i], err = m.loadSecondary(&cfg.Secondaries[i], spans[1+i]); err != nil {
+			return nil, err
+		}
+	}
+	if m.system, err = kvmarm.Open("/dev/kvm"); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNoKVM, err)
+	}
+	if err := m.createVMs(spans); err != nil {
+		return nil, err
+	}
+	if err := m.connect(); err != nil {
+		return nil, err
+	}
+	for i, v := range m.vms {
+		v.vcpus[0].Reset(boots[i])
+	}
+	return m, nil
+}
+
+// plan checks the numbers of cfg and divides RAM: span 0 is the primary's, i the i-th secondary's.
+func plan(cfg *Config) ([]span, error) {
+	if cfg.CPUs < 1 || cfg.CPUs > maxCPUs {
+		return nil, fmt.Errorf("%w: %d CPUs; give the primary 1 to %d", ErrUsage, cfg.CPUs, maxCPUs)
+	}
+	for _, s := range cfg.Secondaries {
+		if s.VCPUs < 1 || s.VCPUs > maxSecondaryVCPUs {
+			return nil, fmt.Errorf("%w: secondary %s has %d vCPUs; give it 1 to %d", ErrUsage, s.Name, s.VCPUs, maxSecondaryVCPUs)
+		}
+	}
+	return carve(cfg.Memory, cfg.Secondaries)
+}
+
+// createVMs makes the VMs, their vCPUs, and the primary's interrupt controller, which must come last.
+func (m *Machine) createVMs(spans []span) error {
+	primary, err := m.newVM("primary", spans[0], m.cfg.CPUs)
+	if err != nil {
+		return err
+	}
+	for i, s := range m.cfg.Secondaries {
+		if _, err := m.newVM(s.Name, spans[1+i], s.VCPUs); err != nil {
+			return err
+		}
+	}
+	m.gic, err = primary.kvm.CreateVGICv3(gicDistBase, gicRedistBase, m.cfg.CPUs, numIRQs)
+	return err
+}
+
+// connect joins services, devices and pCPUs to the VMs.
+func (m *Machine) connect() error {
+	parts := make([]ffa.Partition, len(m.vms))
+	for i, v := range m.vms {
+		parts[i] = ffa.Partition{Name: v.name, VCPUs: v.serviceVCPUs(), RAM: ffa.Span{Base: v.ram.base, Size: v.ram.size}}
+	}
+	var err error
+	if m.core, err = ffa.New(ffa.Config{Partitions: parts, Memory: m.ram, Timer: timers{m}}); err != nil {
+		return err
+	}
+	log := hypercall.NewDebugLog(len(m.vms), func(vm int, line []byte) { m.cfg.DebugLog(m.vms[vm].name, line) })
+	for i, v := range m.vms {
+		psci := m.core.PSCI()
+		if i == 0 {
+			if psci, err = hypercall.NewPSCI(v.serviceVCPUs()); err != nil {
+				return err
+			}
+		}
+		if err := v.setTable(psci, m.core.SPCI(), log); err != nil {
+			return err
+		}
+	}
+	m.out = devices.NewOutput(m.cfg.ConsoleOut)
+	m.uart = devices.NewPL011(m.out, m.spi(uartSPI))
+	if err := m.bus.Add(uartBase, deviceSize, m.uart); err != nil {
+		return err
+	}
+	m.rtc = devices.NewPL031(devices.HostClock{}, m.spi(rtcSPI))
+	if err := m.bus.Add(rtcBase, deviceSize, m.rtc); err != nil {
+		return err
+	}
+	for _, c := range m.vms[0].vcpus {
+		p, err := newPCPU(m, c)
+		if err != nil {
+			return err
+		}
+		m.pcpus = append(m.pcpus, p)
+	}
+	m.powered.Store(int32(len(m.pcpus)))
+	return nil
+}

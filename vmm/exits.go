@@ -1,0 +1,138 @@
+package vmm
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+
+	"github.com/hfvmm/hfvmm/hypercall"
+	"github.com/hfvmm/hfvmm/kvmarm"
+)
+
+// exit serves the end of a KVM_RUN of v. ok is false when the machine cannot go on.
+func (p *pcpu) exit(v *vcpu, err error) (out hypercall.Outcome, ok bool) {
+	if err == syscall.EINTR || err == syscall.EAGAIN {
+		return p.interrupted(v), true
+	}
+	if err != nil {
+		return p.broken(v, err)
+	}
+	switch reason := v.kvm.Exit(); reason {
+	case kvmarm.ExitHypercall:
+		fn, flags := v.kvm.Hypercall()
+		conduit := hypercall.HVC
+		if flags&kvmarm.HypercallSMC != 0 {
+			conduit = hypercall.SMC
+		}
+		return v.vm.table.Dispatch(&v.VCPU, hypercall.FuncID(fn), conduit), true
+	case kvmarm.ExitMMIO:
+		if v == p.home {
+			return out, p.mmio(v)
+		}
+		a := v.kvm.MMIO()
+		return p.abort(v, a.Addr, a.Write), true
+	case kvmarm.ExitARMNISV:
+		iss, ipa := v.kvm.NISV()
+		if v == p.home {
+			return out, p.externalAbort(v)
+		}
+		return p.abort(v, ipa, iss&issWnR != 0), true
+	case kvmarm.ExitSystemEvent: // home was suspended and has an interrupt
+		if err := v.kvm.SetMPState(kvmarm.MPRunnable); err != nil {
+			return p.broken(v, err)
+		}
+		return out, true
+	case kvmarm.ExitIntr:
+		return p.interrupted(v), true
+	default:
+		return p.broken(v, fmt.Errorf("KVM exit %v", reason))
+	}
+}
+
+// issWnR tells a write from a read in the syndrome of a data abort (Arm DDI0487, ESR_EL1).
+const issWnR = 1 << 6
+
+// interrupted serves a KVM_RUN that ended without an exit: a kick, the Go runtime, the timer of
+// a secondary, or the watcher that saw its WFI. Requests are served before the next KVM_RUN.
+func (p *pcpu) interrupted(v *vcpu) hypercall.Outcome {
+	v.kvm.SetImmediateExit(false)
+	if v != p.home {
+		if v.timerRose() {
+			return p.m.core.TimerExpired(&v.VCPU)
+		}
+		if p.idleRun.Load() == p.runs.Load() {
+			return p.m.core.WaitForInterrupt(&v.VCPU)
+		}
+	}
+	return hypercall.Outcome{}
+}
+
+// mmio serves an access of the primary to a device. What is no device answers with an external
+// abort, as on a machine where nothing claims the address.
+func (p *pcpu) mmio(v *vcpu) bool {
+	a := v.kvm.MMIO()
+	if a.Write {
+		if p.m.bus.Write(a.Addr, a.Len, a.Data) {
+			return true
+		}
+	} else if x, ok := p.m.bus.Read(a.Addr, a.Len); ok {
+		v.kvm.SetMMIOData(x)
+		return true
+	}
+	p.m.log.Warn("access to nothing", "vcpu", v, "address", hex(a.Addr), "write", a.Write)
+	return p.externalAbort(v)
+}
+
+func (p *pcpu) externalAbort(v *vcpu) bool {
+	events, err := v.kvm.Events()
+	if err == nil {
+		events.ExtAbortPending = true
+		err = v.kvm.SetEvents(events)
+	}
+	if err != nil {
+		p.m.crash(v, err)
+		return false
+	}
+	return true
+}
+
+// broken handles a vCPU that KVM cannot run any more: the end of the machine for the primary, of its
+// VM for a secondary.
+func (p *pcpu) broken(v *vcpu, err error) (hypercall.Outcome, bool) {
+	if v == p.home {
+		p.m.crash(v, err)
+		return hypercall.Outcome{}, false
+	}
+	p.m.log.Error("secondary aborted", "vm", v.vm.name, "vcpu", v.ID.Index, "pc", hex(v.get(kvmarm.RegPC)), "error", err)
+	return p.abortVM(v), true
+}
+
+// abort ends the VM of v, which touched an address that is not its own.
+func (p *pcpu) abort(v *vcpu, ipa uint64, write bool) hypercall.Outcome {
+	access := "read"
+	if write {
+		access = "write"
+	}
+	p.m.log.Error("secondary aborted", "vm", v.vm.name, "vcpu", v.ID.Index, "pc", hex(v.get(kvmarm.RegPC)),
+		"address", hex(ipa), "access", access)
+	return p.abortVM(v)
+}
+
+// abortVM ends v's VM and gets its other vCPUs out of guest code.
+func (p *pcpu) abortVM(v *vcpu) hypercall.Outcome {
+	out := p.m.core.Abort(&v.VCPU)
+	for _, q := range p.m.pcpus {
+		if q != p && q.cur.Load().vm == v.vm {
+			q.request(reqPreempt)
+		}
+	}
+	return out
+}
+
+// hex prints as a hexadecimal number.
+type hex uint64
+
+func (h hex) String() string { return fmt.Sprintf("%#x", uint64(h)) }
+
+// errAllOff is the crash of a primary that nothing can wake.
+var errAllOff = errors.New("the primary switched its last vCPU off")

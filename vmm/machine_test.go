@@ -1,0 +1,183 @@
+package vmm
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// guests is where `make guests` puts the bare-metal programs.
+const guests = "../build/guest"
+
+// needKVM skips a test where hfvmm cannot run a machine itself, or fails where it must be able to.
+func needKVM(t *testing.T) {
+	t.Helper()
+	err := errors.New("the tests of machines need linux/arm64")
+	if runtime.GOOS == "linux" && runtime.GOARCH == "arm64" {
+		_, err = os.Stat("/dev/kvm")
+	}
+	switch {
+	case err == nil:
+	case os.Getenv("HFVMM_REQUIRE_LAB") != "" && runtime.GOARCH == "arm64":
+		t.Fatal(err)
+	default:
+		t.Skip(err)
+	}
+}
+
+// record is what a machine printed.
+type record struct {
+	mu      sync.Mutex
+	console bytes.Buffer // of the primary's UART
+	lines   []string     // of the debug log, "vm: line"
+	log     bytes.Buffer // of hfvmm
+}
+
+func (r *record) Write(b []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.console.Write(b)
+}
+
+func (r *record) String() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return fmt.Sprintf("console:\n%s\ndebug log:\n%s\nlog:\n%s", r.console.String(), strings.Join(r.lines, "\n"), r.log.String())
+}
+
+type locked struct {
+	mu *sync.Mutex
+	b  *bytes.Buffer
+}
+
+func (l locked) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(b)
+}
+
+// machine returns the configuration of a bare-metal primary with these secondaries; "name*2" gives
+// a secondary two vCPUs.
+func machine(t *testing.T, r *record, cpus int, primary string, secondaries ...string) Config {
+	t.Helper()
+	needKVM(t)
+	cfg := Config{
+		Primary:    Primary{Kernel: filepath.Join(guests, "primary_"+primary+".bin")},
+		Memory:     64 << 20,
+		CPUs:       cpus,
+		Slice:      time.Millisecond,
+		ConsoleOut: r,
+		DebugLog: func(vm string, line []byte) {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.lines = append(r.lines, vm+": "+string(line))
+		},
+		Log: slog.New(slog.NewTextHandler(locked{&r.mu, &r.log}, nil)),
+	}
+	for i, s := range secondaries {
+		name, vcpus := s, 1
+		if n, err := fmt.Sscanf(s, "two*%d", &vcpus); n == 1 && err == nil {
+			name = "two"
+		}
+		cfg.Secondaries = append(cfg.Secondaries, Secondary{
+			Name: fmt.Sprintf("%s%d", name, i), Image: filepath.Join(guests, name+".bin"), VCPUs: vcpus, Memory: 1 << 20,
+		})
+	}
+	return cfg
+}
+
+// run runs the machine for at most a minute.
+func run(t *testing.T, cfg Config) (Ending, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	return Run(ctx, cfg)
+}
+
+// Each program checks a capability from inside of guests and says PASS.
+func TestGuestProgramsPass(t *testing.T) {
+	for _, c := range []struct {
+		rule        string
+		cpus        int
+		primary     string
+		secondaries []string
+	}{
+		{"a primary without secondaries runs and powers off", 1, "smoke", nil},
+		{"messages of all sizes come back from a service", 1, "echo", []string{"echo"}},
+		{"the primary's timer goes on ticking while a secondary spins", 1, "preempt", []string{"busy"}},
+		{"a secondary in WFI is woken by its own timer through the primary", 1, "timer", []string{"timer"}},
+		{"a VM that touches what is not its own dies alone", 1, "fault", []string{"fault", "fault", "fault", "fault", "echo"}},
+		{"full mailboxes are reported when they become writable and nothing is lost", 1, "flood", []string{"flood", "sink", "echo"}},
+		{"two secondaries pass a message round", 1, "relay", []string{"relay", "relay"}},
+		{"a secondary powers on and signals its second vCPU", 1, "two", []string{"two*2"}},
+		{"of two CPUs that run one vCPU one is told BUSY and no turn is lost", 2, "race", []string{"turns"}},
+	} {
+		t.Run(c.primary, func(t *testing.T) {
+			var r record
+			ending, err := run(t, machine(t, &r, c.cpus, c.primary, c.secondaries...))
+			if ending != PoweredOff || err != nil || !strings.HasSuffix(r.console.String(), "PASS\r\n") {
+				t.Errorf("rule: %s\nending %v, error %v\n%v", c.rule, ending, err, &r)
+			}
+		})
+	}
+}
+
+func TestAbortOfASecondaryIsLoggedWithVMAndVCPUAndPCAndAddressAndAccess(t *testing.T) {
+	var r record
+	if ending, err := run(t, machine(t, &r, 1, "fault", "fault", "fault", "fault", "fault", "echo")); err != nil || ending != PoweredOff {
+		t.Fatalf("ending %v, error %v\n%v", ending, err, &r)
+	}
+	log := r.log.String()
+	for _, want := range []string{"secondary aborted", "vm=fault0", "vcpu=0", "pc=0x", "address=0x", "access=write", "access=read"} {
+		if !strings.Contains(log, want) {
+			t.Errorf("the log lacks %q:\n%s", want, log)
+		}
+	}
+}
+
+func TestCancelledMachineStopsAndNamesTheCause(t *testing.T) {
+	var r record
+	cfg := machine(t, &r, 2, "preempt", "busy")
+	cause := errors.New("enough")
+	ctx, cancel := context.WithCancelCause(context.Background())
+	cfg.Slice = time.Hour
+	time.AfterFunc(2*time.Second, func() { cancel(cause) })
+	cfg.Primary.Kernel = filepath.Join(guests, "busy.bin") // a primary that never ends
+	if ending, err := Run(ctx, cfg); ending != Cancelled || !errors.Is(err, cause) {
+		t.Errorf("ending %v, error %v; want %v because of %v\n%v", ending, err, Cancelled, cause, &r)
+	}
+}
+
+// Machines are built and freed again and again in one process.
+func TestMachineLeavesNoThreadsAndDescriptorsBehind(t *testing.T) {
+	var r record
+	cfg := machine(t, &r, 1, "smoke", "echo")
+	count := func() (fds int) {
+		entries, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(entries)
+	}
+	if _, err := run(t, cfg); err != nil { // the runtime opens its own descriptors once
+		t.Fatal(err)
+	}
+	fds, goroutines := count(), runtime.NumGoroutine()
+	for range 5 {
+		if _, err := run(t, cfg); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if f, g := count(), runtime.NumGoroutine(); f > fds || g > goroutines {
+		t.Errorf("after five machines: %d descriptors and %d goroutines; before: %d and %d", f, g, fds, goroutines)
+	}
+}

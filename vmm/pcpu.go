@@ -1,0 +1,166 @@
+package vmm
+
+import (
+	"runtime"
+	"sync/atomic"
+
+	"github.com/hfvmm/hfvmm/hypercall"
+	"github.com/hfvmm/hfvmm/kvmarm"
+)
+
+// Requests that other threads leave for a pCPU.
+const (
+	// reqPreempt ends the lending of the pCPU: its own vCPU has an interrupt to take.
+	reqPreempt uint32 = 1 << iota
+	// reqPark makes the pCPU wait until the machine is resumed.
+	reqPark
+	// reqStop ends the thread.
+	reqStop
+)
+
+// pcpu is a physical CPU of the machine: one OS thread that owns one vCPU of the primary and, while
+// that vCPU is inside SPCI_RUN, runs a secondary's vCPU in its place. There is no hand-off between
+// threads on this path.
+type pcpu struct {
+	m     *Machine
+	home  *vcpu
+	power chan struct{} // one token for each CPU_ON of home
+	watch watcher
+
+	tid      atomic.Int64
+	cur      atomic.Pointer[vcpu] // whose KVM_RUN the thread is in, or enters next
+	switches atomic.Uint64        // changes of cur; odd while the pCPU is lent
+	runs     atomic.Uint64        // KVM_RUNs begun
+	requests atomic.Uint32
+	idleRun  atomic.Uint64 // the KVM_RUN in which the watcher saw cur blocked in WFI
+}
+
+func newPCPU(m *Machine, home *vcpu) (*pcpu, error) {
+	p := &pcpu{m: m, home: home, power: make(chan struct{}, 1)}
+	p.cur.Store(home)
+	return p, p.watch.init(p)
+}
+
+// lent reports whether a secondary's vCPU has the pCPU.
+func (p *pcpu) lent() bool { return p.switches.Load()&1 != 0 }
+
+// request leaves a request and, if that may be waiting, ends the KVM_RUN that the pCPU is in. The
+// owner stores cur before it loads requests, and here it is the other way round: one of the two
+// sees the other.
+func (p *pcpu) request(r uint32) {
+	p.requests.Or(r)
+	if v := p.cur.Load(); r != reqPreempt || v != p.home {
+		p.kick(v)
+	}
+}
+
+// kick ends the pCPU's KVM_RUN of v.
+func (p *pcpu) kick(v *vcpu) {
+	v.kvm.SetImmediateExit(true)
+	if tid := p.tid.Load(); tid != 0 {
+		interrupt(int(tid))
+	}
+}
+
+// loop runs until the machine stops. The thread ends with it.
+func (p *pcpu) loop() {
+	runtime.LockOSThread()
+	p.tid.Store(int64(gettid()))
+	p.m.gate.enter()
+	defer p.m.gate.leave()
+	if p.home.ID.Index != 0 && !p.waitPower() {
+		return
+	}
+	for p.serveRequests() {
+		v := p.cur.Load()
+		if err := v.prepare(); err != nil {
+			p.m.crash(v, err)
+			return
+		}
+		p.runs.Add(1)
+		err := v.kvm.Run()
+		v.Regs.Forget()
+		out, ok := p.exit(v, err)
+		if !ok || !p.apply(out) {
+			return
+		}
+	}
+}
+
+// serveRequests takes the requests and reports whether the pCPU goes on.
+func (p *pcpu) serveRequests() bool {
+	if p.requests.Load() == 0 {
+		return true
+	}
+	r := p.requests.Swap(0)
+	if r&reqStop != 0 {
+		return false
+	}
+	if r&reqPark != 0 {
+		p.m.gate.leave()
+		p.m.gate.enter()
+	}
+	if r&reqPreempt == 0 {
+		return true
+	}
+	if v := p.cur.Load(); v != p.home {
+		return p.apply(p.m.core.Preempt(&v.VCPU))
+	}
+	return true
+}
+
+// apply moves control as a service asked and reports whether the pCPU goes on.
+func (p *pcpu) apply(out hypercall.Outcome) bool {
+	if out.Wake != nil {
+		p.m.pcpus[out.Wake.ID.Index].power <- struct{}{}
+	}
+	switch out.Action {
+	case hypercall.Enter:
+		p.enter(p.m.vcpu(out.VCPU.ID))
+	case hypercall.Leave:
+		p.enter(p.home)
+	case hypercall.Suspend:
+		return p.suspend()
+	case hypercall.Off:
+		return p.waitPower()
+	case hypercall.Stop:
+		p.m.stop(out.Reason)
+		return false
+	}
+	return true
+}
+
+// enter makes v the vCPU that the pCPU runs.
+func (p *pcpu) enter(v *vcpu) {
+	if p.cur.Load() == v {
+		return
+	}
+	p.cur.Store(v)
+	p.switches.Add(1)
+	if v != p.home {
+		p.watch.lent()
+	}
+}
+
+// waitPower waits, with home powered off, for its CPU_ON.
+func (p *pcpu) waitPower() bool {
+	p.m.poweredOff()
+	p.m.gate.leave()
+	defer p.m.gate.enter()
+	select {
+	case <-p.power:
+		p.m.poweredOn()
+		return true
+	case <-p.m.stopped:
+		return false
+	}
+}
+
+// suspend stops home until an interrupt is pending for it, which the in-kernel GIC knows.
+func (p *pcpu) suspend() bool {
+	if err := p.home.kvm.SetMPState(kvmarm.MPSuspended); err != nil {
+		p.m.crash(p.home, err)
+		return false
+	}
+	return true
+}

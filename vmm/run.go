@@ -1,0 +1,43 @@
+package vmm
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// flushTime is how long a machine that ended waits for a slow reader of its console.
+const flushTime = 2 * time.Second
+
+// Run builds the machine, runs it until it ends or ctx is done, and frees it. The error says why
+// the machine could not be built (wrapping ErrUsage or ErrNoKVM where that was the reason), or how it
+// crashed.
+func Run(ctx context.Context, cfg Config) (Ending, error) {
+	m, err := build(cfg)
+	if err != nil {
+		return Crashed, err
+	}
+	defer m.close()
+	var threads sync.WaitGroup
+	for _, p := range m.pcpus {
+		threads.Go(p.loop)
+		threads.Go(p.watch.loop)
+	}
+	if cfg.ConsoleIn != nil {
+		input := make(chan []byte)
+		go m.readConsole(cfg.ConsoleIn, input)
+		threads.Go(func() { m.feedConsole(input) })
+	}
+	select {
+	case <-ctx.Done():
+		m.end(Cancelled, context.Cause(ctx))
+	case <-m.stopped:
+	}
+	threads.Wait()
+	flush, cancel := context.WithTimeout(context.Background(), flushTime)
+	defer cancel()
+	if err := m.out.Close(flush); err != nil {
+		m.log.Warn("console output lost", "error", err)
+	}
+	return m.ending, m.err
+}

@@ -1,0 +1,63 @@
+package vmm
+
+import (
+	"math/bits"
+	"time"
+
+	"github.com/hfvmm/hfvmm/hypercall"
+	"github.com/hfvmm/hfvmm/kvmarm"
+)
+
+// Control bits of a generic timer (Arm DDI0487 D19.8, CNTV_CTL_EL0).
+const (
+	timerEnable = 1 << 0
+	timerMask   = 1 << 1
+)
+
+// timers gives the ffa core the virtual timers of secondaries. All VMs read the host's counter, so
+// CNTVCT_EL0 here is what the guest would read.
+type timers struct{ m *Machine }
+
+// Remaining implements ffa.Timer.
+func (t timers) Remaining(id hypercall.VCPUID) (ns uint64, armed bool) {
+	v := t.m.vcpu(id)
+	if v.get(kvmarm.RegCNTVCTL)&(timerEnable|timerMask) != timerEnable {
+		return 0, false
+	}
+	return uint64(untilCount(v.get(kvmarm.RegCNTVCVAL))), true
+}
+
+// Mask implements ffa.Timer.
+func (t timers) Mask(id hypercall.VCPUID) {
+	v := t.m.vcpu(id)
+	v.set(kvmarm.RegCNTVCTL, v.get(kvmarm.RegCNTVCTL)|timerMask)
+}
+
+// untilCount returns the time until the system counter reaches cval, 0 if it has.
+func untilCount(cval uint64) time.Duration {
+	now := kvmarm.Counter()
+	if cval <= now {
+		return 0
+	}
+	return ticksToDuration(cval-now, kvmarm.CounterFrequency())
+}
+
+// ticksToDuration converts counter ticks, saturating.
+func ticksToDuration(ticks, hz uint64) time.Duration {
+	const max = 1<<63 - 1
+	hi, lo := bits.Mul64(ticks, 1e9)
+	if hi >= hz {
+		return max
+	}
+	ns, _ := bits.Div64(hi, lo, hz)
+	return time.Duration(min(ns, max))
+}
+
+// timerRose reports whether the vCPU's virtual timer output went high in the KVM_RUN that just ended
+// (Linux Documentation/virt/kvm/api.rst 8.3, KVM_CAP_ARM_USER_IRQ).
+func (v *vcpu) timerRose() bool {
+	high := v.kvm.DeviceIRQLevel()&kvmarm.DeviceIRQVirtualTimer != 0
+	rose := high && !v.timerHigh
+	v.timerHigh = high
+	return rose
+}

@@ -1,0 +1,73 @@
+package vmm
+
+import (
+	"fmt"
+
+	"github.com/hfvmm/hfvmm/hypercall"
+	"github.com/hfvmm/hfvmm/kvmarm"
+)
+
+// pstateBoot is EL1h with DAIF masked: where PSCI starts a PE (DEN0022 §6.4).
+const pstateBoot = 0x3c5
+
+// vcpu joins a virtual CPU of KVM to what the services know of it. It belongs to the pCPU that runs
+// it; between runs, to the pCPU that the ffa core lets enter it.
+type vcpu struct {
+	hypercall.VCPU
+	vm  *vm
+	kvm *kvmarm.VCPU
+
+	// Of a secondary: its statistics, the level last given to the IRQ line, and the last level of the
+	// timer.
+	stats           *kvmarm.Stats
+	line, timerHigh bool
+
+	err error // first failed register access; checked before the vCPU runs
+}
+
+// LoadX implements hypercall.Bank.
+func (v *vcpu) LoadX(n int) uint64 { return v.get(kvmarm.RegX(n)) }
+
+// StoreX implements hypercall.Bank.
+func (v *vcpu) StoreX(n int, x uint64) { v.set(kvmarm.RegX(n), x) }
+
+func (v *vcpu) get(r kvmarm.RegID) uint64 {
+	x, err := v.kvm.Get(r)
+	if err != nil && v.err == nil {
+		v.err = err
+	}
+	return x
+}
+
+func (v *vcpu) set(r kvmarm.RegID, x uint64) {
+	if err := v.kvm.Set(r, x); err != nil && v.err == nil {
+		v.err = err
+	}
+}
+
+// prepare makes the state that services left for the vCPU real. Call it before each KVM_RUN.
+func (v *vcpu) prepare() error {
+	if b, ok := v.TakeBoot(); ok {
+		if err := v.kvm.Init(kvmarm.FeaturePSCI02); err != nil {
+			return err
+		}
+		v.Regs.Forget()
+		v.set(kvmarm.RegPSTATE, pstateBoot)
+		v.set(kvmarm.RegPC, b.Entry)
+		v.Regs.SetX(0, b.X0)
+	}
+	if core := v.vm.m.core; v.vm.index != 0 {
+		if high := core.IRQLine(&v.VCPU); high != v.line {
+			if err := v.vm.kvm.SetIRQLine(kvmarm.IRQCPU, int(v.ID.Index), kvmarm.LineIRQ, high); err != nil {
+				return err
+			}
+			v.line = high
+		}
+	}
+	v.Regs.Flush()
+	return v.err
+}
+
+func (v *vcpu) String() string {
+	return fmt.Sprintf("vCPU %d of VM %q", v.ID.Index, v.vm.name)
+}

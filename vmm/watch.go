@@ -1,0 +1,128 @@
+package vmm
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/hfvmm/hfvmm/kvmarm"
+)
+
+// watcher looks after a lent pCPU, for KVM then tells nobody of the primary's own timer, and never
+// of a secondary's WFI:
+//
+//   - it ends the run after a slice, so that what only the kernel sees (an SGI from another vCPU of
+//     the primary) is taken soon;
+//   - it ends the run when the timer of the primary's vCPU expires;
+//   - it ends the run when the secondary's vCPU blocks in WFI.
+//
+// It samples: a run that is over within a tick costs two atomic operations and no system call. When
+// nothing was lent for a while it sleeps until the next lending wakes it.
+type watcher struct {
+	p      *pcpu
+	slice  time.Duration
+	tick   time.Duration
+	asleep atomic.Bool
+	alarm  chan struct{}
+	home   *kvmarm.Peek // registers of the pCPU's own vCPU
+}
+
+const (
+	// ticksPerSlice is how finely a run is sampled.
+	ticksPerSlice = 4
+	// drowsyTicks without any lending put the watcher to sleep.
+	drowsyTicks = 8
+)
+
+func (w *watcher) init(p *pcpu) (err error) {
+	w.p, w.slice = p, p.m.cfg.Slice
+	w.tick = w.slice / ticksPerSlice
+	w.alarm = make(chan struct{}, 1)
+	w.home, err = p.home.kvm.NewPeek()
+	return err
+}
+
+// lent wakes the watcher if it sleeps. Called by the pCPU at each lending.
+func (w *watcher) lent() {
+	if w.asleep.Load() && w.asleep.CompareAndSwap(true, false) {
+		w.alarm <- struct{}{}
+	}
+}
+
+// loop runs until the machine stops.
+func (w *watcher) loop() {
+	for w.sleep() {
+		w.attend()
+	}
+}
+
+// sleep waits for the next lending and reports whether there is one.
+func (w *watcher) sleep() bool {
+	w.asleep.Store(true)
+	if w.p.lent() && w.asleep.CompareAndSwap(true, false) {
+		return true
+	}
+	select {
+	case <-w.alarm:
+		return true
+	case <-w.p.m.stopped:
+		return false
+	}
+}
+
+// attend samples lendings until there were none for drowsyTicks.
+func (w *watcher) attend() {
+	var lending uint64     // the lending that was seen last
+	var deadline time.Time // when it must end
+	for drowsy := 0; drowsy < drowsyTicks; {
+		time.Sleep(w.tick)
+		n, run := w.p.switches.Load(), w.p.runs.Load()
+		if n&1 == 0 {
+			drowsy++
+			continue
+		}
+		drowsy = 0
+		now := time.Now()
+		if n != lending {
+			lending = n
+			deadline = now.Add(min(w.slice-w.tick, w.homeTimer()))
+		}
+		if !now.Before(deadline) {
+			w.p.request(reqPreempt)
+			continue
+		}
+		w.checkIdle(n, run)
+	}
+}
+
+// checkIdle ends the KVM_RUN number run of the lending n if its vCPU is blocked in WFI.
+func (w *watcher) checkIdle(n, run uint64) {
+	v := w.p.cur.Load()
+	if v == w.p.home {
+		return
+	}
+	blocked, err := v.stats.Blocking()
+	// Only if the same run goes on was it this vCPU, in this run, that blocked; and nothing but a
+	// signal or its timer wakes it without an exit, so it still is when the kick arrives.
+	if err == nil && blocked && w.p.switches.Load() == n && w.p.runs.Load() == run {
+		w.p.idleRun.Store(run)
+		w.p.kick(v)
+	}
+}
+
+// homeTimer returns how long the timers of the primary's vCPU have still to run, at most a slice.
+func (w *watcher) homeTimer() time.Duration {
+	left := w.slice
+	for _, t := range [...]struct{ ctl, cval kvmarm.RegID }{
+		{kvmarm.RegCNTVCTL, kvmarm.RegCNTVCVAL},
+		{kvmarm.RegCNTPCTL, kvmarm.RegCNTPCVAL},
+	} {
+		ctl, err := w.home.Get(t.ctl)
+		if err != nil || ctl&(timerEnable|timerMask) != timerEnable {
+			continue
+		}
+		if cval, err := w.home.Get(t.cval); err == nil {
+			left = min(left, untilCount(cval))
+		}
+	}
+	return left
+}
