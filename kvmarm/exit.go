@@ -12,7 +12,7 @@ const (
 	ExitMMIO          Exit = 6  // see [VCPU.MMIO]
 	ExitShutdown      Exit = 8  // the vCPU cannot go on
 	ExitFailEntry     Exit = 9  // see [VCPU.FailEntry]
-	ExitIntr          Exit = 10 // a signal; also what stands there after EINTR, or when a timer line changed
+	ExitIntr          Exit = 10 // what stands there after some EINTR; Run never returns nil with it
 	ExitInternalError Exit = 17 // see [VCPU.InternalError]
 	ExitSystemEvent   Exit = 24 // see [VCPU.SystemEvent]
 	ExitARMNISV       Exit = 28 // see [VCPU.NISV]

@@ -52,14 +52,14 @@ type exitFailEntry struct {
 
 type exitInternal struct {
 	suberror uint32
-	ndata    uint32
-	data     [16]uint64
+	_        uint32     // ndata
+	_        [16]uint64 // data
 }
 
 type exitSystemEvent struct {
-	kind  uint32
-	ndata uint32
-	data  [16]uint64
+	kind uint32
+	_    uint32     // ndata
+	_    [16]uint64 // data
 }
 
 type exitNISV struct {

@@ -140,15 +140,15 @@ func TestExitViewsFitIntoTheUnion(t *testing.T) {
 }
 
 // The macros _IO, _IOR, _IOW and _IOWR of asm-generic/ioctl.h.
-func macroIO(dir uintptr, nr, size uintptr) request {
+func macroIO(dir, nr, size int) request {
 	return request(dir<<dirShift | size<<sizeShift | kvmIO<<typeShift | nr)
 }
 
 func TestRequestsAreWhatTheMacrosOfTheKernelMake(t *testing.T) {
-	io := func(nr uintptr) request { return macroIO(dirNone, nr, 0) }
-	ior := func(nr, size uintptr) request { return macroIO(dirRead, nr, size) }
-	iow := func(nr, size uintptr) request { return macroIO(dirWrite, nr, size) }
-	iowr := func(nr, size uintptr) request { return macroIO(dirRead|dirWrite, nr, size) }
+	io := func(nr int) request { return macroIO(dirNone, nr, 0) }
+	ior := func(nr int, size uintptr) request { return macroIO(dirRead, nr, int(size)) }
+	iow := func(nr int, size uintptr) request { return macroIO(dirWrite, nr, int(size)) }
+	iowr := func(nr int, size uintptr) request { return macroIO(dirRead|dirWrite, nr, int(size)) }
 	cases := []struct {
 		got, macro, literal request
 	}{

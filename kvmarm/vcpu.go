@@ -111,9 +111,9 @@ func (v *VCPU) Init(features ...Feature) error {
 }
 
 // Run enters the guest until something needs attention. nil means that Exit says what. EINTR says
-// that a signal came or SetImmediateExit(true) is in force, EAGAIN that the vCPU left MPSuspended or
-// was never started; both are returned bare, are part of everyday life and do not allocate. All other
-// errors are final.
+// that a signal came, that SetImmediateExit(true) is in force, or that DeviceIRQLevel changed; EAGAIN
+// that nothing was run and Run is to be called again. Both are returned bare, are part of everyday
+// life and do not allocate. All other errors are final.
 //
 // Run completes what the last exit left open, such as the read of an [ExitMMIO].
 func (v *VCPU) Run() error {
@@ -187,8 +187,8 @@ func (v *VCPU) InternalError() (suberror uint32) { return v.internal.suberror }
 // the address. PC is at the instruction.
 func (v *VCPU) NISV() (iss, ipa uint64) { return v.nisv.esrISS, v.nisv.faultIPA }
 
-// DeviceIRQLevel returns the lines that in-kernel devices drive high, as of the last Run, in a VM
-// without a vGIC. Run returns with [ExitIntr] or EINTR when one changes.
+// DeviceIRQLevel returns the lines that in-kernel devices drive high in a VM without a vGIC, as of the
+// last Run that entered the guest. Run returns EINTR when one changes, up or down (KVM API §8.1).
 func (v *VCPU) DeviceIRQLevel() DeviceIRQ { return DeviceIRQ(v.run.deviceIRQLevel) }
 
 // Get reads a register.
