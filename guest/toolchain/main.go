@@ -119,7 +119,8 @@ func link(target, name string) error {
 }
 
 // headers makes dir a build folder for modules like the one that is unpacked below root, whose
-// Makefile expects to be in /usr/src.
+// Makefile expects to be in /usr/src. Where there is no vmlinux, kbuild makes modules without
+// BTF, and so without pahole.
 func headers(root, dir string) error {
 	common, err := only(filepath.Join(root, "usr/src/linux-headers-*-common"))
 	if err != nil {
@@ -144,7 +145,7 @@ func headers(root, dir string) error {
 		return err
 	}
 	for _, e := range entries {
-		if e.Name() == "Makefile" {
+		if e.Name() == "Makefile" || e.Name() == "vmlinux" {
 			continue
 		}
 		if err := link(filepath.Join(arch, e.Name()), filepath.Join(dir, e.Name())); err != nil {
