@@ -30,8 +30,14 @@ func (c *fakeClock) AfterFunc(d time.Duration, f func()) (stop func()) {
 // set moves the clock to now and rings what is due.
 func (c *fakeClock) set(now time.Time) {
 	c.now = now
-	for _, b := range c.bells {
-		if !b.stopped && !b.at.After(now) {
+	bells := c.bells
+	c.bells = nil
+	for _, b := range bells {
+		switch {
+		case b.stopped:
+		case b.at.After(now):
+			c.bells = append(c.bells, b)
+		default:
 			b.stopped = true
 			b.f()
 		}
