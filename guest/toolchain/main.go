@@ -1,11 +1,12 @@
 // Command toolchain gathers in a folder what building and testing hfvmm needs, for a machine that has
 // no more than Debian 12, git, make and Go, and without root:
 //
-//	bin            C compiler for this machine and for arm64 (aarch64-linux-gnu-gcc), binutils, dtc,
-//	               qemu-system-aarch64: those that do not work here already
-//	lab-kernel     the kernel of the lab
-//	guest-kernel   the kernel of Linux primaries
-//	linux-headers  where modules for guest-kernel are built (make -C)
+//	bin                   C compiler for this machine and for arm64 (aarch64-linux-gnu-gcc), binutils,
+//	                      dtc, qemu-system-aarch64: those that do not work here already
+//	lab-kernel            the kernel of the lab
+//	guest-kernel          the kernel of Linux primaries
+//	linux-headers         what modules for guest-kernel are built with: the part for arm64
+//	linux-headers-common  and the part for all architectures
 //
 // All of it are links into the cache of package debian. It is safe to run again: what is there is kept.
 package main
@@ -77,10 +78,19 @@ func gather(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
+	arch, err := only(filepath.Join(root, "usr/src/linux-headers-*-arm64"))
+	if err != nil {
+		return err
+	}
+	common, err := only(filepath.Join(root, "usr/src/linux-headers-*-common"))
+	if err != nil {
+		return err
+	}
 	return errors.Join(
 		link(lab, filepath.Join(dir, "lab-kernel")),
 		link(guest, filepath.Join(dir, "guest-kernel")),
-		headers(root, filepath.Join(dir, "linux-headers")),
+		link(arch, filepath.Join(dir, "linux-headers")),
+		link(common, filepath.Join(dir, "linux-headers-common")),
 	)
 }
 
@@ -116,44 +126,6 @@ func link(target, name string) error {
 		return err
 	}
 	return os.Rename(fresh, name)
-}
-
-// headers makes dir a build folder for modules like the one that is unpacked below root, whose
-// Makefile expects to be in /usr/src. Where there is no vmlinux, kbuild makes modules without
-// BTF, and so without pahole.
-func headers(root, dir string) error {
-	common, err := only(filepath.Join(root, "usr/src/linux-headers-*-common"))
-	if err != nil {
-		return err
-	}
-	arch, err := only(filepath.Join(root, "usr/src/linux-headers-*-arm64"))
-	if err != nil {
-		return err
-	}
-	makefile := "include " + filepath.Join(common, "Makefile") + "\n"
-	if old, err := os.ReadFile(filepath.Join(dir, "Makefile")); err == nil && string(old) == makefile {
-		return nil
-	}
-	if err := os.RemoveAll(dir); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	entries, err := os.ReadDir(arch)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if e.Name() == "Makefile" || e.Name() == "vmlinux" {
-			continue
-		}
-		if err := link(filepath.Join(arch, e.Name()), filepath.Join(dir, e.Name())); err != nil {
-			return err
-		}
-	}
-	// Last, because it says that the folder is whole.
-	return os.WriteFile(filepath.Join(dir, "Makefile"), []byte(makefile), 0o644)
 }
 
 func only(pattern string) (string, error) {

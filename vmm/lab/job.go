@@ -28,7 +28,7 @@ type Job struct {
 
 	Stdin  io.Reader // nil is the null device; a read that blocks is left behind when the job ends
 	Stdout io.Writer // nil discards
-	Stderr io.Writer // nil discards
+	Stderr io.Writer // nil discards; while the lab boots, a terminal shows that something is going on
 
 	Kernel string // arm64 kernel image, version 6.4 or later
 	QEMU   string // the qemu-system-aarch64 to be run

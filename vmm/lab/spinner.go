@@ -13,8 +13,7 @@ import (
 // spin shows on w, if it is a terminal, that something is going on, until stop is called.
 // Nothing of it is left on the screen.
 func spin(w io.Writer, what string) (stop func()) {
-	f, ok := w.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
+	if !isTerminal(w) {
 		return func() {}
 	}
 	done := make(chan struct{})
@@ -23,11 +22,11 @@ func spin(w io.Writer, what string) (stop func()) {
 		tick := time.NewTicker(100 * time.Millisecond)
 		defer tick.Stop()
 		for i := 0; ; i++ {
-			fmt.Fprintf(f, "\r%c %s", `|/-\`[i%4], what)
+			fmt.Fprintf(w, "\r%c %s", `|/-\`[i%4], what)
 			select {
 			case <-tick.C:
 			case <-done:
-				fmt.Fprint(f, "\r\x1b[K")
+				fmt.Fprint(w, "\r\x1b[K")
 				return
 			}
 		}
@@ -36,4 +35,15 @@ func spin(w io.Writer, what string) (stop func()) {
 		close(done)
 		drawing.Wait()
 	})
+}
+
+// isTerminal asks files, and writers that know it of themselves.
+func isTerminal(w io.Writer) bool {
+	switch w := w.(type) {
+	case *os.File:
+		return term.IsTerminal(int(w.Fd()))
+	case interface{ IsTerminal() bool }:
+		return w.IsTerminal()
+	}
+	return false
 }
