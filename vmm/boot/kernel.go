@@ -51,17 +51,14 @@ func ReadKernel(path string, limit uint64) (*Kernel, error) {
 	return k, nil
 }
 
-// ReadFlat reads the flat binary of a secondary, which starts at its first byte. limit is the memory
-// of that VM in bytes.
+// ReadFlat reads the flat binary of a secondary, which starts at its first byte; it may carry the
+// header of an Image, so that one file serves in both places. limit is the memory of that VM in bytes.
 func ReadFlat(path string, limit uint64) ([]byte, error) {
 	b, err := readFile("image", path, limit)
 	if err != nil {
 		return nil, err
 	}
-	if isImage(b) { // starts with its first instruction, too
-		return b, nil
-	}
-	if s := recognize(b); s != nil {
+	if s := recognize(b); s != nil && !isImage(b) {
 		return nil, fmt.Errorf("the image %q is %s and a secondary boots a flat binary; %s", path, s.what, s.remedyFlat)
 	}
 	return b, nil
