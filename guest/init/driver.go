@@ -1,0 +1,112 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// patience is how long a job waits for one message. It is wide because everything may run emulated.
+const patience = 60 * time.Second
+
+// mailbox is an open /dev/hfN. Reads and writes go through the runtime's poller, so they exercise
+// O_NONBLOCK and poll of the driver as well.
+type mailbox struct {
+	*os.File
+	buf [4096]byte
+}
+
+func devicePath(vm int) string { return "/dev/hf" + strconv.Itoa(vm) }
+
+func openMailbox(vm int) (*mailbox, error) {
+	f, err := os.OpenFile(devicePath(vm), os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	return &mailbox{File: f}, nil
+}
+
+func (m *mailbox) send(p []byte) error {
+	if err := m.SetWriteDeadline(time.Now().Add(patience)); err != nil {
+		return err
+	}
+	_, err := m.Write(p)
+	return err
+}
+
+// receive returns the next message, which is valid until the next call.
+func (m *mailbox) receive() ([]byte, error) {
+	if err := m.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		return nil, err
+	}
+	n, err := m.Read(m.buf[:])
+	if errors.Is(err, io.EOF) { // an empty message
+		err = nil
+	}
+	return m.buf[:n], err
+}
+
+// ask sends p and returns the answer.
+func (m *mailbox) ask(p []byte) ([]byte, error) {
+	if err := m.send(p); err != nil {
+		return nil, err
+	}
+	return m.receive()
+}
+
+// expect receives a message that must be want.
+func (m *mailbox) expect(want []byte) error {
+	got, err := m.receive()
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(got, want) {
+		return fmt.Errorf("%s: got %s, want %s", m.Name(), brief(got), brief(want))
+	}
+	return nil
+}
+
+// brief is a message as an error shows it.
+func brief(p []byte) string {
+	const most = 40
+	if len(p) > most {
+		return fmt.Sprintf("%q… (%d bytes)", p[:most], len(p))
+	}
+	return strconv.Quote(string(p))
+}
+
+const debugDir = "/sys/kernel/debug/hfvmm/"
+
+// stats are the counters of a VM, or of all.
+type stats map[string]int64
+
+func vmStats(vm int) (stats, error) { return readStats(debugDir + "hf" + strconv.Itoa(vm) + "/stats") }
+func allStats() (stats, error)      { return readStats(debugDir + "stats") }
+
+func readStats(path string) (stats, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	s := stats{}
+	for line := range strings.Lines(string(b)) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if s[name], err = strconv.ParseInt(value, 10, 64); err != nil {
+			return nil, fmt.Errorf("%s: line %q: %w", path, line, err)
+		}
+	}
+	return s, nil
+}
+
+// inject raises an interrupt of a vCPU through the driver.
+func inject(vm, vcpu, intid int) error {
+	path := debugDir + "hf" + strconv.Itoa(vm) + "/inject"
+	return os.WriteFile(path, fmt.Appendf(nil, "%d %d", vcpu, intid), 0)
+}

@@ -1,0 +1,146 @@
+//go:build linux
+
+// Command init is PID 1 of the initramfs in which the primary VM shows and tests what hfvmm does. It
+// loads the driver /hfvmm.ko, does the jobs that the kernel command line names, and powers off:
+//
+//	hftest=JOB@VM[+VM…],JOB@VM,…   the jobs of [jobs], each with the SPCI ids of the VMs it needs
+//	hfdemo[=VM]                    the demonstration with the service echo
+//	hfshell                        a shell, /bin/gosh, if the initramfs has one
+//
+// Each job ends with one line "HFTEST name PASS|FAIL detail"; the last line is "HFTEST all PASS" or
+// "HFTEST all FAIL". It runs inside the guest, and so knows nothing of the rest of the project.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+func main() {
+	defer powerOff()
+	if err := mountAll(); err != nil {
+		report("mount", err, "")
+		return
+	}
+	line, err := os.ReadFile("/proc/cmdline")
+	if err != nil {
+		report("cmdline", err, "")
+		return
+	}
+	order, err := parseCommandLine(string(line))
+	if err != nil {
+		report("cmdline", err, "")
+		return
+	}
+	if err := loadDriver(); err != nil {
+		report("driver", err, "")
+	} else {
+		runAll(order.jobs)
+	}
+	if order.shell {
+		shell()
+	}
+}
+
+// runAll does the jobs in order and prints the verdict.
+func runAll(jobs []jobOrder) {
+	verdict := "PASS"
+	for _, j := range jobs {
+		detail, err := runJob(j)
+		if err != nil {
+			verdict = "FAIL"
+		}
+		report(j.name, err, detail)
+	}
+	fmt.Println("HFTEST all", verdict)
+}
+
+// runJob turns a panic of the job into its error: PID 1 must not die.
+func runJob(j jobOrder) (detail string, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	return jobs[j.name].do(j.vms)
+}
+
+func report(name string, err error, detail string) {
+	if err != nil {
+		fmt.Printf("HFTEST %s FAIL %v\n", name, err)
+		return
+	}
+	fmt.Printf("HFTEST %s PASS %s\n", name, detail)
+}
+
+func mountAll() error {
+	for _, m := range []struct{ kind, at string }{
+		{"proc", "/proc"},
+		{"sysfs", "/sys"},
+		{"devtmpfs", "/dev"},
+		{"debugfs", "/sys/kernel/debug"},
+	} {
+		if err := os.MkdirAll(m.at, 0o755); err != nil {
+			return err
+		}
+		// A kernel may have mounted devtmpfs itself.
+		if err := unix.Mount(m.kind, m.at, m.kind, 0, ""); err != nil && !errors.Is(err, unix.EBUSY) {
+			return fmt.Errorf("mount %s on %s: %w", m.kind, m.at, err)
+		}
+	}
+	return nil
+}
+
+const (
+	driverFile = "/hfvmm.ko"
+	driverName = "hfvmm"
+)
+
+func loadDriver() error {
+	f, err := os.Open(driverFile)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := unix.FinitModule(int(f.Fd()), "", 0); err != nil {
+		return fmt.Errorf("load %s: %w", driverFile, err)
+	}
+	return nil
+}
+
+func shell() {
+	const path = "/bin/gosh"
+	c := exec.Command(path)
+	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
+	c.Env = []string{"PATH=/bin:/sbin:/bbin", "HOME=/", "TERM=" + os.Getenv("TERM")}
+	if err := c.Run(); errors.Is(err, fs.ErrNotExist) {
+		fmt.Println("init: the initramfs has no", path)
+	} else if err != nil {
+		fmt.Println("init: shell:", err)
+	}
+}
+
+// powerOff waits until the console has printed everything, since the kernel would not.
+func powerOff() {
+	if p := recover(); p != nil {
+		fmt.Println("HFTEST init FAIL panic:", p)
+	}
+	_ = unix.IoctlSetInt(int(os.Stdout.Fd()), unix.TCSBRK, 1)
+	err := unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF)
+	fmt.Println("init: power off:", err)
+}
+
+// kernelRelease is what uname -r prints.
+func kernelRelease() string {
+	b, err := os.ReadFile("/proc/sys/kernel/osrelease")
+	if err != nil {
+		return "?"
+	}
+	return strings.TrimSpace(string(b))
+}
