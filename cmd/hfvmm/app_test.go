@@ -8,16 +8,24 @@ import (
 	"testing"
 
 	"github.com/hfvmm/hfvmm/vmm"
+	"github.com/hfvmm/hfvmm/vmm/console"
+	"github.com/hfvmm/hfvmm/vmm/lab"
 )
 
-// fakeHost runs machines that end at once.
+// fakeHost is a host without machines: what would run is recorded, and ends at once.
 type fakeHost struct {
+	noKVM, noLab error // why there is no KVM, and no lab
+
 	ending vmm.Ending
+	code   int
 	err    error
 	until  func(ctx context.Context) // what the machine does, if not nil
 
-	ran []vmm.Config
+	ran  []vmm.Config
+	jobs []lab.Job
 }
+
+func (h *fakeHost) usable() error { return h.noKVM }
 
 func (h *fakeHost) run(ctx context.Context, cfg vmm.Config) (vmm.Ending, error) {
 	h.ran = append(h.ran, cfg)
@@ -27,6 +35,17 @@ func (h *fakeHost) run(ctx context.Context, cfg vmm.Config) (vmm.Ending, error) 
 	return h.ending, h.err
 }
 
+func (h *fakeHost) provide(context.Context, *lab.Job) error { return h.noLab }
+
+func (h *fakeHost) lab(ctx context.Context, job lab.Job) (int, error) {
+	h.jobs = append(h.jobs, job)
+	job.Started()
+	if h.until != nil {
+		h.until(ctx)
+	}
+	return h.code, h.err
+}
+
 // result is what a command line left behind.
 type result struct {
 	code           int
@@ -34,7 +53,7 @@ type result struct {
 }
 
 // runApp runs a command line with nothing to read.
-func runApp(t *testing.T, h *fakeHost, args ...string) result {
+func runApp(t *testing.T, h host, args ...string) result {
 	t.Helper()
 	stdin, err := os.Open(os.DevNull)
 	if err != nil {
@@ -47,7 +66,7 @@ func runApp(t *testing.T, h *fakeHost, args ...string) result {
 	}
 	defer stdout.Close()
 	var stderr bytes.Buffer
-	a := &app{stdin: stdin, stdout: stdout, stderr: &stderr, host: h}
+	a := &app{stdin: stdin, stdout: stdout, stderr: console.NewStderr(&stderr), host: h}
 	code := a.main(context.Background(), args)
 	out, err := os.ReadFile(stdout.Name())
 	if err != nil {
@@ -56,12 +75,15 @@ func runApp(t *testing.T, h *fakeHost, args ...string) result {
 	return result{code, string(out), stderr.String()}
 }
 
+// code is what a flat binary may hold: a branch to itself.
+var code = []byte{0x00, 0x00, 0x00, 0x14}
+
 // files makes a folder with files that look like images, and changes into it.
 func files(t *testing.T, names ...string) {
 	t.Helper()
 	t.Chdir(t.TempDir())
 	for _, name := range names {
-		if err := os.WriteFile(name, []byte(name), 0o600); err != nil {
+		if err := os.WriteFile(name, code, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

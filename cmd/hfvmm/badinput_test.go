@@ -4,6 +4,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/hfvmm/hfvmm/kvmarm"
 )
 
 func TestBadInputIsRefusedWithItsNameAndARemedy(t *testing.T) {
@@ -22,14 +24,13 @@ func TestBadInputIsRefusedWithItsNameAndARemedy(t *testing.T) {
 		{"secondary is empty", []string{"--primary=Image", "--secondary=empty"}, []string{`"empty" is empty`, "give the path"}},
 		{"missing lab kernel", []string{"--primary=Image", "--lab-kernel=gone"}, []string{`--lab-kernel: cannot read "gone"`, "give the path"}},
 
-		{"no CPUs", []string{"--primary=Image", "--cpus=0"}, []string{`--cpus`, `"0"`, "give 1 to 512"}},
-		{"600 CPUs", []string{"--primary=Image", "--cpus=600"}, []string{`--cpus`, `"600"`, "give 1 to 512"}},
-		{"negative CPUs", []string{"--primary=Image", "--cpus=-1"}, []string{`--cpus`, `"-1"`, "give 1 to 512"}},
-		{"half a CPU", []string{"--primary=Image", "--cpus=1.5"}, []string{`--cpus`, `"1.5"`, "give 1 to 512"}},
-		{"no memory", []string{"--primary=Image", "--mem=0"}, []string{`--mem`, `"0"`, "like 512M"}},
-		{"memory is a word", []string{"--primary=Image", "--mem=much"}, []string{`--mem`, `"much"`, "like 512M"}},
-		{"negative memory", []string{"--primary=Image", "--mem=-1M"}, []string{`--mem`, `"-1M"`, "like 512M"}},
-		{"memory overflows", []string{"--primary=Image", "--mem=99999999999G"}, []string{`--mem`, "99999999999G", "like 512M"}},
+		{"no CPUs", []string{"--primary=Image", "--cpus=0"}, []string{`--cpus`, `"0"`, "give 1 or more"}},
+		{"negative CPUs", []string{"--primary=Image", "--cpus=-1"}, []string{`--cpus`, `"-1"`, "give 1 or more"}},
+		{"half a CPU", []string{"--primary=Image", "--cpus=1.5"}, []string{`--cpus`, `"1.5"`, "give 1 or more"}},
+		{"no memory", []string{"--primary=Image", "--mem=0"}, []string{`--mem`, `"0"`, "such as 512M"}},
+		{"memory is a word", []string{"--primary=Image", "--mem=much"}, []string{`--mem`, `"much"`, "such as 512M"}},
+		{"negative memory", []string{"--primary=Image", "--mem=-1M"}, []string{`--mem`, `"-1M"`, "such as 512M"}},
+		{"memory overflows", []string{"--primary=Image", "--mem=99999999999G"}, []string{`--mem`, "99999999999G", "give a smaller one"}},
 		{"half a page", []string{"--primary=Image", "--mem=2049"}, []string{`--mem`, `"2049"`, "4 KiB"}},
 		{"negative slice", []string{"--primary=Image", "--slice=-1ms"}, []string{`--slice`, `"-1ms"`, "like 1ms"}},
 		{"no slice", []string{"--primary=Image", "--slice=0"}, []string{`--slice`, `"0"`, "like 1ms"}},
@@ -47,8 +48,7 @@ func TestBadInputIsRefusedWithItsNameAndARemedy(t *testing.T) {
 		{"secondary with a key twice", []string{"--primary=Image", "--secondary=echo,mem=1M,mem=2M"}, []string{"mem is given twice", "once"}},
 		{"secondary with two images", []string{"--primary=Image", "--secondary=echo,image=x"}, []string{"image is given twice", "once"}},
 		{"secondary with a bare word", []string{"--primary=Image", "--secondary=echo,fast"}, []string{`"fast" has no key`, "key=value"}},
-		{"secondary with no vCPUs", []string{"--primary=Image", "--secondary=echo,vcpus=0"}, []string{"vcpus", `"0"`, "give 1 to 512"}},
-		{"secondary with 600 vCPUs", []string{"--primary=Image", "--secondary=echo,vcpus=600"}, []string{"vcpus", `"600"`, "give 1 to 512"}},
+		{"secondary with no vCPUs", []string{"--primary=Image", "--secondary=echo,vcpus=0"}, []string{"vcpus", `"0"`, "give 1 or more"}},
 		{"secondary with odd memory", []string{"--primary=Image", "--secondary=echo,mem=100"}, []string{"mem", `"100"`, "4 KiB"}},
 		{"secondary with an open quote", []string{"--primary=Image", "--secondary='echo"}, []string{"quote", "close it"}},
 		{"two secondaries of one name", []string{"--primary=Image", "--secondary=echo,name=a", "--secondary=echo,name=a"}, []string{`name "a" is taken`, "another"}},
@@ -78,6 +78,55 @@ func TestBadInputIsRefusedWithItsNameAndARemedy(t *testing.T) {
 			}
 			if r.stdout != "" {
 				t.Errorf("stdout is %q, want nothing", r.stdout)
+			}
+			if !strings.HasPrefix(r.stderr, "hfvmm: ") || strings.Count(r.stderr, "\n") != 1 {
+				t.Errorf("stderr is not one sentence:\n%s", r.stderr)
+			}
+			for _, s := range tt.says {
+				if !strings.Contains(r.stderr, s) {
+					t.Errorf("stderr lacks %q:\n%s", s, r.stderr)
+				}
+			}
+		})
+	}
+}
+
+// What is wrong with the machine is told without a host, before one is emulated.
+func TestABadMachineIsRefusedBeforeAHostIsEmulated(t *testing.T) {
+	tests := []struct {
+		name string
+		args []string
+		says []string
+	}{
+		{"600 CPUs", []string{"--primary=Image", "--cpus=600"}, []string{"600 CPUs", "give the primary 1 to"}},
+		{"600 vCPUs", []string{"--primary=Image", "--secondary=echo,vcpus=600"}, []string{"secondary echo has 600 vCPUs", "give it 1 to"}},
+		{"secondary larger than RAM", []string{"--primary=Image", "--secondary=echo,mem=1G"}, []string{"secondary echo wants", "raise --mem"}},
+		{"secondaries that leave nothing", []string{"--primary=Image", "--mem=4M", "--secondary=echo,mem=4M"}, []string{"leave the primary", "raise --mem"}},
+		{"image larger than its memory", []string{"--primary=Image", "--secondary=large,mem=4K"}, []string{`"large" is larger`, "more memory"}},
+		{"kernel larger than memory", []string{"--primary=huge", "--mem=2M"}, []string{`"huge" is larger`, "more memory"}},
+		{"x86 kernel", []string{"--primary=x86"}, []string{`"x86" is`, "arm64"}},
+		{"truncated gzip", []string{"--primary=gzip"}, []string{`"gzip"`, "again"}},
+		{"manifest that is text", []string{"--manifest=text"}, []string{`"text" is no device tree`, "give a source"}},
+		{"manifest that is missing", []string{"--manifest=gone"}, []string{`"gone": no such file`, "check the path"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			files(t, "Image", "echo")
+			x86 := make([]byte, 4096)
+			copy(x86[0x1fe:], "\x55\xaa")
+			copy(x86[0x202:], "HdrS")
+			for name, b := range map[string][]byte{
+				"large": append(code, make([]byte, 4096)...), "huge": append(code, make([]byte, 4<<20)...),
+				"x86": x86, "gzip": {0x1f, 0x8b, 8, 0, 0}, "text": []byte("hello\n"),
+			} {
+				if err := os.WriteFile(name, b, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			h := fakeHost{noKVM: kvmarm.ErrUnsupported}
+			r := runApp(t, &h, append([]string{"run"}, tt.args...)...)
+			if r.code != exitUsage || len(h.jobs) > 0 {
+				t.Errorf("exit code %d, want %d; %d labs", r.code, exitUsage, len(h.jobs))
 			}
 			if !strings.HasPrefix(r.stderr, "hfvmm: ") || strings.Count(r.stderr, "\n") != 1 {
 				t.Errorf("stderr is not one sentence:\n%s", r.stderr)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -79,21 +78,4 @@ func codeOf(err error) int {
 		return exitNoKVM
 	}
 	return exitInternal
-}
-
-// ended turns the way in which a machine ended into what the command returns; cause is the
-// context's.
-func ended(how vmm.Ending, cause error) error {
-	switch how {
-	case vmm.PoweredOff:
-		return nil
-	case vmm.WasReset:
-		return &exitError{code: exitReset}
-	case vmm.Crashed:
-		return &exitError{code: exitCrash}
-	}
-	if errors.Is(cause, context.DeadlineExceeded) {
-		return &exitError{code: exitTimeout}
-	}
-	return &exitError{code: exitQuit}
 }

@@ -3,18 +3,57 @@ package main
 import (
 	"context"
 
+	"github.com/hfvmm/hfvmm/kvmarm"
 	"github.com/hfvmm/hfvmm/vmm"
+	"github.com/hfvmm/hfvmm/vmm/lab"
 )
 
-// thisHost is the machine that hfvmm runs on.
+// host is what runs machines.
+type host interface {
+	// usable says why KVM cannot be used here, if it cannot.
+	usable() error
+	// run runs a machine on this host's KVM.
+	run(context.Context, vmm.Config) (vmm.Ending, error)
+	// provide finds or fetches what a lab needs.
+	provide(context.Context, *lab.Job) error
+	// lab runs a job on an emulated host and returns its exit code.
+	lab(context.Context, lab.Job) (int, error)
+}
+
+// thisHost is the host that hfvmm runs on.
 type thisHost struct{}
 
-// run is set by the file that knows the machine.
-var run func(context.Context, vmm.Config) (vmm.Ending, error)
+func (thisHost) usable() error {
+	k, err := openKVM()
+	if err != nil {
+		return err
+	}
+	return k.Close()
+}
 
 func (thisHost) run(ctx context.Context, cfg vmm.Config) (vmm.Ending, error) {
-	if run == nil {
-		return 0, errNoMachine
+	return vmm.Run(ctx, cfg)
+}
+
+func (thisHost) provide(ctx context.Context, job *lab.Job) error { return job.Provide(ctx) }
+
+func (thisHost) lab(ctx context.Context, job lab.Job) (int, error) { return lab.Run(ctx, job) }
+
+// openKVM opens this host's KVM if hfvmm can use it.
+func openKVM() (*kvmarm.System, error) {
+	k, err := kvmarm.Open("/dev/kvm")
+	if err != nil {
+		return nil, err
 	}
-	return run(ctx, cfg)
+	vm, err := k.CreateVM(0)
+	if err != nil {
+		k.Close()
+		return nil, err
+	}
+	defer vm.Close()
+	if !vm.HasSMCCCFilter() {
+		k.Close()
+		return nil, errNoFilter
+	}
+	return k, nil
 }

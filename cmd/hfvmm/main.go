@@ -2,32 +2,29 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"io"
 	"os"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
-	"github.com/hfvmm/hfvmm/vmm"
+	"github.com/hfvmm/hfvmm/vmm/console"
+	"github.com/hfvmm/hfvmm/vmm/lab"
 )
 
 func main() {
-	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, host: thisHost{}}
+	lab.Init()
+	console.Guard()
+	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: console.NewStderr(os.Stderr), host: thisHost{}}
 	os.Exit(a.main(context.Background(), os.Args[1:]))
 }
 
 // app is the command with the world around it, which tests replace.
 type app struct {
-	stdin  *os.File
-	stdout *os.File
-	stderr io.Writer
-	host   host
-}
-
-// host is what runs machines.
-type host interface {
-	// run runs a machine on this host's KVM.
-	run(ctx context.Context, cfg vmm.Config) (vmm.Ending, error)
+	stdin, stdout *os.File
+	stderr        *console.Stderr
+	host          host
 }
 
 // main runs the command line and returns the exit code.
@@ -37,7 +34,8 @@ func (a *app) main(ctx context.Context, args []string) int {
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	err := root.ExecuteContext(ctx)
-	if e, ok := err.(*exitError); err != nil && !(ok && e.err == nil) {
+	var e *exitError
+	if err != nil && !(errors.As(err, &e) && e.err == nil) {
 		fmt.Fprintf(a.stderr, "hfvmm: %v\n", err)
 	}
 	return codeOf(err)
@@ -57,11 +55,18 @@ func (a *app) rootCommand() *cobra.Command {
 			return cmd.Help()
 		},
 	}
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usageErrorf("%w (see `%s --help`)", err, cmd.CommandPath())
-	})
+	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(a.runCommand(), a.versionCommand())
 	return root
+}
+
+// flagError words a mistake in a flag.
+func flagError(cmd *cobra.Command, err error) error {
+	var bad *pflag.InvalidValueError
+	if errors.As(err, &bad) {
+		return usageErrorf("--%s: %w", bad.GetFlag().Name, bad.Unwrap())
+	}
+	return usageErrorf("%w; see `%s --help`", err, cmd.CommandPath())
 }
 
 // noArgs refuses words that belong to no flag.

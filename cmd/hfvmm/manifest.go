@@ -1,16 +1,32 @@
 package main
 
-import "github.com/hfvmm/hfvmm/vmm"
+import (
+	"log/slog"
+
+	"github.com/hfvmm/hfvmm/vmm"
+	"github.com/hfvmm/hfvmm/vmm/boot"
+)
 
 // readManifest lets --manifest say what the VMs are.
-func (o *options) readManifest(cfg *vmm.Config) error {
+func (o *options) readManifest(cfg *vmm.Config, log *slog.Logger) error {
 	switch {
 	case o.manifest == "" && o.primary == "":
 		return usageErrorf("no primary: give --primary IMAGE or --manifest FILE")
 	case o.manifest == "":
 		return nil
-	case o.primary != "" || len(o.secondaries) > 0 || o.initrd != "":
+	case o.primary != "" || o.initrd != "" || len(o.secondaries) > 0:
 		return usageErrorf("--manifest %q already names the VMs; drop --primary, --initrd and --secondary, or drop --manifest", o.manifest)
+	}
+	m, err := boot.ReadManifest(o.manifest, "")
+	if err != nil {
+		return &exitError{exitUsage, err}
+	}
+	for _, w := range m.Warnings {
+		log.Warn(w, "manifest", o.manifest)
+	}
+	cfg.Primary.Kernel, cfg.Primary.Initrd = m.Primary.Kernel, m.Primary.Ramdisk
+	for _, s := range m.Secondaries {
+		cfg.Secondaries = append(cfg.Secondaries, vmm.Secondary{Name: s.Name, Image: s.Kernel, VCPUs: s.VCPUs, Memory: s.Memory})
 	}
 	return nil
 }

@@ -1,7 +1,8 @@
 package main
 
 import (
-	"fmt"
+	"log/slog"
+	"strconv"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -47,7 +48,7 @@ func (o *options) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.initrd, "initrd", "", "`FILE` with the initramfs of the primary")
 	f.StringVar(&o.cmdline, "cmdline", "", "`STRING` that the primary gets as its kernel command line")
 	f.Var(&o.mem, "mem", "RAM of the machine, secondaries included")
-	f.Var(&o.cpus, "cpus", fmt.Sprintf("vCPUs of the primary, 1 to %d", maxVCPUs))
+	f.Var(&o.cpus, "cpus", "vCPUs of the primary")
 	f.Var(&o.secondaries, "secondary", "a secondary VM, repeatable: a flat binary, and any of name=NAME, vcpus=N (1), mem=SIZE (1M)")
 	f.StringVar(&o.manifest, "manifest", "", "`FILE` with a Hafnium manifest (.dts or .dtb), in place of --primary and --secondary")
 	f.Var(&o.abi, "abi", "interface between the VMs and hfvmm")
@@ -63,7 +64,7 @@ func (o *options) addFlags(f *pflag.FlagSet) {
 
 // config is the machine that the flags describe. It looks at every file that they name, so that a
 // mistake is told before anything starts.
-func (o *options) config() (vmm.Config, error) {
+func (o *options) config(log *slog.Logger) (vmm.Config, error) {
 	cfg := vmm.Config{
 		Primary:     vmm.Primary{Kernel: o.primary, Initrd: o.initrd, Cmdline: o.cmdline},
 		Memory:      uint64(o.mem),
@@ -71,7 +72,7 @@ func (o *options) config() (vmm.Config, error) {
 		Secondaries: o.secondaries,
 		Slice:       time.Duration(o.slice),
 	}
-	if err := o.readManifest(&cfg); err != nil {
+	if err := o.readManifest(&cfg, log); err != nil {
 		return cfg, err
 	}
 	return cfg, o.checkFiles(&cfg)
@@ -85,7 +86,7 @@ func (o *options) checkFiles(cfg *vmm.Config) error {
 		files = append(files, named{"--initrd", cfg.Primary.Initrd, "an initramfs"})
 	}
 	for _, s := range cfg.Secondaries {
-		files = append(files, named{fmt.Sprintf("secondary %q", s.Name), s.Image, "a flat binary"})
+		files = append(files, named{"secondary " + strconv.Quote(s.Name), s.Image, "a flat binary"})
 	}
 	if o.labKernel != "" {
 		files = append(files, named{"--lab-kernel", o.labKernel, "an arm64 Linux image"})

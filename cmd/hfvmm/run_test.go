@@ -1,14 +1,23 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/hfvmm/hfvmm/kvmarm"
 	"github.com/hfvmm/hfvmm/vmm"
+	"github.com/u-root/u-root/pkg/dt"
 )
 
 func TestFlagsDescribeTheMachine(t *testing.T) {
@@ -63,31 +72,196 @@ func TestFlagsDescribeTheMachine(t *testing.T) {
 
 func TestEndingsBecomeExitCodes(t *testing.T) {
 	untilDone := func(ctx context.Context) { <-ctx.Done() }
+	broken := errors.New("broken")
 	tests := []struct {
 		name string
 		host fakeHost
 		args []string
-		want int
+		code int
+		says string // on stderr
 	}{
-		{"power off", fakeHost{ending: vmm.PoweredOff}, nil, 0},
-		{"reset", fakeHost{ending: vmm.WasReset}, nil, 32},
-		{"crash", fakeHost{ending: vmm.Crashed}, nil, 33},
-		{"timeout", fakeHost{ending: vmm.Cancelled, until: untilDone}, []string{"--timeout", "1ms"}, 34},
-		{"power off in time", fakeHost{ending: vmm.PoweredOff}, []string{"--timeout", "1h"}, 0},
-		{"no KVM", fakeHost{err: vmm.ErrNoKVM}, nil, 3},
-		{"bad image", fakeHost{err: vmm.ErrUsage}, nil, 2},
-		{"anything else", fakeHost{err: context.Canceled}, nil, 1},
+		{"power off", fakeHost{ending: vmm.PoweredOff}, nil, 0, ""},
+		{"reset", fakeHost{ending: vmm.WasReset}, nil, 32, "hfvmm: the primary asked for a reset\n"},
+		{"crash", fakeHost{ending: vmm.Crashed, err: broken}, nil, 33, "hfvmm: the primary crashed: broken\n"},
+		{"timeout", fakeHost{ending: vmm.Cancelled, err: context.DeadlineExceeded, until: untilDone},
+			[]string{"--timeout", "1ms"}, 34, "hfvmm: stopped after 1ms, as --timeout says\n"},
+		{"power off in time", fakeHost{ending: vmm.PoweredOff}, []string{"--timeout", "1h"}, 0, ""},
+		{"bad image", fakeHost{ending: vmm.Crashed, err: fmt.Errorf("%w: bad image", vmm.ErrUsage)}, nil, 2, "hfvmm: bad configuration: bad image\n"},
+		{"KVM that went away", fakeHost{ending: vmm.Crashed, err: fmt.Errorf("%w: gone", vmm.ErrNoKVM)}, nil, 3, "hfvmm: no usable KVM: gone\n"},
+		{"no KVM where it was asked for", fakeHost{noKVM: broken}, []string{"--host", "kvm"}, 3, "hfvmm: broken\n"},
+		{"anything else", fakeHost{err: broken}, nil, 1, "hfvmm: broken\n"},
+
+		{"lab: power off", fakeHost{}, []string{"--host", "lab"}, 0, ""},
+		{"lab: reset", fakeHost{code: 32}, []string{"--host", "lab"}, 32, ""},
+		{"lab: killed by a signal", fakeHost{code: 139}, []string{"--host", "lab"}, 139, ""},
+		{"lab: timeout", fakeHost{err: context.Canceled, until: untilDone},
+			[]string{"--host", "lab", "--timeout", "1ms"}, 34, "hfvmm: stopped after 1ms, as --timeout says\n"},
+		{"lab: failure", fakeHost{err: broken}, []string{"--host", "lab"}, 1, "hfvmm: broken\n"},
+		{"lab: nothing to make it of", fakeHost{noLab: broken}, []string{"--host", "lab"}, 3,
+			"hfvmm: no KVM on this host, and none can be emulated: broken\n"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			files(t, "Image")
 			r := runApp(t, &tt.host, append([]string{"run", "--primary", "Image"}, tt.args...)...)
-			if r.code != tt.want {
-				t.Errorf("exit code %d, want %d; stderr: %s", r.code, tt.want, r.stderr)
+			if r.code != tt.code {
+				t.Errorf("exit code %d, want %d", r.code, tt.code)
 			}
-			if said := r.stderr != ""; said != (tt.host.err != nil) {
-				t.Errorf("stderr is %q", r.stderr)
+			if r.stderr != tt.says {
+				t.Errorf("stderr is %q, want %q", r.stderr, tt.says)
 			}
 		})
 	}
+}
+
+func TestAutoEmulatesAHostThatHasNoKVM(t *testing.T) {
+	files(t, "Image")
+	for _, tt := range []struct {
+		noKVM     error
+		ran, jobs int
+		warns     bool
+	}{
+		{nil, 1, 0, false},
+		{kvmarm.ErrUnsupported, 0, 1, false},
+		{errNoFilter, 0, 1, true}, // for this there is a remedy
+	} {
+		h := fakeHost{noKVM: tt.noKVM}
+		r := runApp(t, &h, "run", "--primary", "Image")
+		if r.code != 0 || len(h.ran) != tt.ran || len(h.jobs) != tt.jobs {
+			t.Errorf("%v: exit code %d, %d native machines, %d jobs", tt.noKVM, r.code, len(h.ran), len(h.jobs))
+		}
+		if warns := strings.Contains(r.stderr, "run Linux 6.4 or later"); warns != tt.warns {
+			t.Errorf("%v: stderr is %q", tt.noKVM, r.stderr)
+		}
+	}
+}
+
+// TestTheLabGetsTheSameMachine parses the command line that is run in the lab, with the lab's files
+// where it would find them.
+func TestTheLabGetsTheSameMachine(t *testing.T) {
+	files(t, "Image", "initrd", "echo.bin", "it's, \"odd\".bin")
+	args := []string{"run", "--primary=Image", "--initrd=initrd", "--cmdline", `console=ttyAMA0 init="/a b"`, "--mem=64M", "--cpus=3",
+		"--slice=2ms", "--secondary=echo.bin,vcpus=2,mem=8K", "--secondary", `"it's, "'"odd".bin',name="x,y"`}
+	var outer, inner fakeHost
+	if r := runApp(t, &outer, args...); r.code != 0 {
+		t.Fatalf("exit code %d: %s", r.code, r.stderr)
+	}
+	h := fakeHost{noKVM: kvmarm.ErrUnsupported}
+	if r := runApp(t, &h, append(args, "--serial=null", "--timeout=1h", "-v", "--log-format=json")...); r.code != 0 {
+		t.Fatalf("exit code %d: %s", r.code, r.stderr)
+	}
+	job := h.jobs[0]
+	if job.Memory != 64<<20 {
+		t.Errorf("the lab gets %d bytes for the machine", job.Memory)
+	}
+	root := t.TempDir()
+	for i, a := range job.Args {
+		job.Args[i] = strings.ReplaceAll(a, "/files/", root+"/")
+	}
+	outside := map[string]string{}
+	for inside, file := range job.Files {
+		inside = strings.Replace(inside, "/files/", root+"/", 1)
+		outside[inside] = file
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(os.MkdirAll(filepath.Dir(inside), 0o700), os.WriteFile(inside, b, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r := runApp(t, &inner, job.Args...); r.code != 0 {
+		t.Fatalf("in the lab: exit code %d: %s", r.code, r.stderr)
+	}
+	got := inner.ran[0]
+	for _, path := range []*string{&got.Primary.Kernel, &got.Primary.Initrd, &got.Secondaries[0].Image, &got.Secondaries[1].Image} {
+		*path = outside[*path]
+	}
+	diff := cmp.Diff(outer.ran[0], got, cmpopts.IgnoreFields(vmm.Config{}, "Log", "ConsoleIn", "ConsoleOut", "DebugLog"))
+	if diff != "" {
+		t.Errorf("machine in the lab (-want +got):\n%s", diff)
+	}
+	for _, want := range []string{"--host=kvm", "--verbose", "--log-format=json", "--abi=spci"} {
+		if !slices.Contains(job.Args, want) {
+			t.Errorf("the lab's command line lacks %s: %q", want, job.Args)
+		}
+	}
+}
+
+func TestDumpDTBWritesTheTreeAndRunsNothing(t *testing.T) {
+	files(t, "Image")
+	var h fakeHost
+	if r := runApp(t, &h, "run", "--primary=Image", "--dump-dtb=out.dtb"); r.code != 0 || r.stderr+r.stdout != "" {
+		t.Fatalf("exit code %d, stdout %q, stderr %q", r.code, r.stdout, r.stderr)
+	}
+	b, err := os.ReadFile("out.dtb")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.HasPrefix(b, []byte{0xd0, 0x0d, 0xfe, 0xed}) {
+		t.Errorf("out.dtb begins with %x", b[:min(4, len(b))])
+	}
+	if len(h.ran)+len(h.jobs) > 0 {
+		t.Error("a machine was started")
+	}
+}
+
+func TestAManifestDescribesTheMachine(t *testing.T) {
+	files(t)
+	dir := "a folder"
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"Image", "initrd", "tee.bin"} {
+		if err := os.WriteFile(filepath.Join(dir, name), code, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	vm := func(name string, p ...dt.Property) *dt.Node { return dt.NewNode(name, dt.WithProperty(p...)) }
+	tree := dt.FDT{Header: dt.Header{Magic: dt.Magic, Version: 17, LastCompVersion: 16}, RootNode: dt.NewNode("/", dt.WithChildren(dt.NewNode("hypervisor",
+		dt.WithProperty(dt.PropertyString("compatible", "hafnium,hafnium")),
+		dt.WithChildren(
+			vm("vm1", dt.PropertyString("debug_name", "linux"), dt.PropertyString("kernel_filename", "Image"), dt.PropertyString("ramdisk_filename", "initrd")),
+			vm("vm2", dt.PropertyString("debug_name", "tee"), dt.PropertyString("kernel_filename", "tee.bin"),
+				dt.PropertyU32("vcpu_count", 4), dt.PropertyU32("mem_size", 0x200000)),
+		))))}
+	var blob bytes.Buffer
+	if _, err := tree.Write(&blob); err != nil {
+		t.Fatal(err)
+	}
+	manifest := filepath.Join(dir, "m.dtb")
+	if err := os.WriteFile(manifest, blob.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var h fakeHost
+	if r := runApp(t, &h, "run", "--manifest", manifest, "--cmdline=quiet"); r.code != 0 {
+		t.Fatalf("exit code %d: %s", r.code, r.stderr)
+	}
+	want := vmm.Config{
+		Primary: vmm.Primary{Kernel: dir + "/Image", Initrd: dir + "/initrd", Cmdline: "quiet"},
+		Memory:  512 << 20, CPUs: 2, Slice: time.Millisecond,
+		Secondaries: []vmm.Secondary{{Name: "tee", Image: dir + "/tee.bin", VCPUs: 4, Memory: 0x200000}},
+	}
+	if diff := cmp.Diff(want, h.ran[0], cmpopts.IgnoreFields(vmm.Config{}, "Log", "ConsoleIn", "ConsoleOut", "DebugLog")); diff != "" {
+		t.Errorf("machine (-want +got):\n%s", diff)
+	}
+}
+
+func TestLinesOfTheDebugLogCarryTheVMsName(t *testing.T) {
+	files(t, "Image")
+	for format, want := range map[string]string{"text": "[tee] hello\n", "json": `"vm":"tee","line":"hello"`} {
+		h := &fakeHost{}
+		logging := &loggingHost{h}
+		if r := runApp(t, logging, "run", "--primary=Image", "--log-format", format); !strings.Contains(r.stderr, want) {
+			t.Errorf("%s: stderr is %q, want %q in it", format, r.stderr, want)
+		}
+	}
+}
+
+// loggingHost runs machines in which a VM logs a line.
+type loggingHost struct{ *fakeHost }
+
+func (h *loggingHost) run(ctx context.Context, cfg vmm.Config) (vmm.Ending, error) {
+	cfg.DebugLog("tee", []byte("hello"))
+	return h.fakeHost.run(ctx, cfg)
 }

@@ -9,10 +9,6 @@ import (
 	"github.com/hfvmm/hfvmm/vmm"
 )
 
-// maxVCPUs is the most vCPUs that KVM gives any VM on arm64 (GICv3 with 512 redistributors). The host
-// may allow fewer, which is seen only when the VM is made.
-const maxVCPUs = 512
-
 // What a secondary gets when its flag does not say.
 const (
 	defaultSecondaryVCPUs  = 1
@@ -135,11 +131,19 @@ func splitPairs(text string) ([]pair, error) {
 	return pairs, nil
 }
 
-// parseVCPUs reads a number of vCPUs, 1 to maxVCPUs.
+// formatSecondary is the flag value that describes s, whose image has another name here.
+func formatSecondary(s vmm.Secondary, image string) string {
+	return fmt.Sprintf("image=%s,name=%s,vcpus=%d,mem=%d", quote(image), quote(s.Name), s.VCPUs, s.Memory)
+}
+
+// quote makes text one value of a list of pairs.
+func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'"'"'`) + "'" }
+
+// parseVCPUs reads a number of vCPUs. How many there may be is for the machine to say.
 func parseVCPUs(text string) (int, error) {
 	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 || n > maxVCPUs {
-		return 0, fmt.Errorf("%q is not a number of vCPUs; give 1 to %d", text, maxVCPUs)
+	if err != nil || n < 1 {
+		return 0, fmt.Errorf("%q is not a number of vCPUs; give 1 or more", text)
 	}
 	return n, nil
 }

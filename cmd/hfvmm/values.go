@@ -6,9 +6,11 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/hfvmm/hfvmm/vmm/boot"
 )
 
-// vcpuCount is a flag value of 1 to maxVCPUs.
+// vcpuCount is a flag value of 1 or more.
 type vcpuCount int
 
 func (n *vcpuCount) Type() string   { return "N" }
@@ -43,12 +45,12 @@ const pageSize = 4096
 
 // parseMemory reads an amount of memory: whole pages, at least one.
 func parseMemory(text string) (uint64, error) {
-	v, err := parseSize(text)
+	v, err := boot.ParseSize(text)
 	if err != nil {
 		return 0, err
 	}
 	if v == 0 || v%pageSize != 0 {
-		return 0, fmt.Errorf("%q is not a multiple of the 4 KiB page; write it like 512M", text)
+		return 0, fmt.Errorf("%q is not a multiple of the 4 KiB page; write it such as 512M", text)
 	}
 	return v, nil
 }

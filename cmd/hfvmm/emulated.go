@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"time"
+
+	"github.com/hfvmm/hfvmm/vmm"
+	"github.com/hfvmm/hfvmm/vmm/boot"
+	"github.com/hfvmm/hfvmm/vmm/lab"
+)
+
+// startTime is how long an emulated host may take to boot. It takes seconds.
+const startTime = 5 * time.Minute
+
+// emulated runs hfvmm with the same machine on an emulated host. The console stays on this side.
+func (s *session) emulated(ctx context.Context) error {
+	if err := check(s.cfg); err != nil {
+		return err
+	}
+	job := s.job()
+	if err := s.host.provide(ctx, &job); err != nil {
+		if ctx.Err() != nil {
+			return s.cancelled(context.Cause(ctx))
+		}
+		return asNoKVM(fmt.Errorf("no KVM on this host, and none can be emulated: %w", err))
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	starting := time.AfterFunc(startTime, func() { cancel(errNotStarted) })
+	defer starting.Stop()
+	job.Started = func() {
+		starting.Stop()
+		if s.o.timeout != 0 {
+			time.AfterFunc(time.Duration(s.o.timeout), func() { cancel(context.DeadlineExceeded) })
+		}
+		s.start()
+	}
+	code, err := s.host.lab(ctx, job)
+	s.port.Close() // before anything is said about the end
+	switch {
+	case ctx.Err() != nil:
+		return s.cancelled(context.Cause(ctx))
+	case err != nil:
+		return err
+	case code != exitOK:
+		return &exitError{code: code} // hfvmm in the lab has said why
+	}
+	return nil
+}
+
+// check finds the mistakes in a machine that do not need a host to be seen.
+func check(cfg vmm.Config) error {
+	if _, err := vmm.DeviceTree(cfg); err != nil {
+		return err
+	}
+	for _, s := range cfg.Secondaries {
+		if _, err := boot.ReadFlat(s.Image, s.Memory); err != nil {
+			return usageErrorf("secondary %s: %w", s.Name, err)
+		}
+	}
+	return nil
+}
+
+var errNotStarted = fmt.Errorf("the emulated host has not started after %v; try again when this one is less busy", startTime)
+
+// job is the command line that runs the machine in the lab, with its files.
+func (s *session) job() lab.Job {
+	job := lab.Job{
+		Files:  map[string]string{},
+		Memory: s.cfg.Memory,
+		CPUs:   max(2, min(s.cfg.CPUs, runtime.NumCPU())),
+		Kernel: s.o.labKernel,
+		Stdin:  s.port,
+		Stdout: s.port,
+		Stderr: s.stderr,
+	}
+	pack := func(file string) string {
+		inside := path.Join("/files", strconv.Itoa(len(job.Files)), filepath.Base(file))
+		job.Files[inside] = file
+		return inside
+	}
+	job.Args = machineArgs(s.cfg, pack)
+	job.Args = append(job.Args, "--host=kvm", "--abi="+s.o.abi.value, "--log-format="+s.o.logFormat.value)
+	if s.o.verbose {
+		job.Args = append(job.Args, "--verbose")
+	}
+	return job
+}
+
+// machineArgs is the command line that describes cfg, with the names that pack gives its files.
+func machineArgs(cfg vmm.Config, pack func(file string) string) []string {
+	args := []string{"run",
+		"--primary=" + pack(cfg.Primary.Kernel),
+		"--cmdline=" + cfg.Primary.Cmdline,
+		"--mem=" + strconv.FormatUint(cfg.Memory, 10),
+		"--cpus=" + strconv.Itoa(cfg.CPUs),
+		"--slice=" + cfg.Slice.String(),
+	}
+	if cfg.Primary.Initrd != "" {
+		args = append(args, "--initrd="+pack(cfg.Primary.Initrd))
+	}
+	for _, s := range cfg.Secondaries {
+		args = append(args, "--secondary="+formatSecondary(s, pack(s.Image)))
+	}
+	return args
+}

@@ -1,0 +1,29 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// errQuit is the cause of a context that the user cancelled.
+var errQuit = errors.New("quit by the user")
+
+// quitOnSignals quits at the first signal that asks for it. A second one ends the process at once, as if
+// nothing had been arranged for the first.
+func quitOnSignals(quit context.CancelCauseFunc) (stop func()) {
+	signals := make(chan os.Signal, 1)
+	done := make(chan struct{})
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
+	go func() {
+		select {
+		case <-signals:
+			quit(errQuit)
+		case <-done:
+		}
+		signal.Stop(signals)
+	}()
+	return func() { close(done) }
+}
