@@ -8,14 +8,33 @@ import (
 	"os"
 )
 
-// ReadInitrd reads the initial RAM disk at path, of at most limit bytes.
+// ReadInitrd reads the initial RAM disk at path. limit is the memory of the primary in bytes.
 func ReadInitrd(path string, limit uint64) ([]byte, error) {
-	return readFile("initrd", path, limit)
+	return readFile(initrdFile, path, limit)
 }
 
-// readFile reads a whole file of 1 to limit bytes. what names its role in errors. The file may be a
-// pipe, so that a shell's process substitution works.
-func readFile(what, path string, limit uint64) ([]byte, error) {
+// role is what a file is for, as errors word it.
+type role struct {
+	name   string
+	bound  string // what the limit on its size is
+	remedy string // for a file beyond the limit
+}
+
+const (
+	vmMemory   = "the memory of its VM"
+	moreMemory = "give the VM more memory"
+)
+
+var (
+	kernelFile   = role{"kernel", vmMemory, moreMemory}
+	initrdFile   = role{"initrd", vmMemory, moreMemory}
+	imageFile    = role{"image", vmMemory, moreMemory}
+	manifestFile = role{"manifest", "a manifest may be", "leave out what is not about VMs"}
+)
+
+// readFile reads a whole file of 1 to limit bytes. It may be a pipe, so that a shell's process
+// substitution works.
+func readFile(what role, path string, limit uint64) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fileError(what, path, err)
@@ -26,20 +45,20 @@ func readFile(what, path string, limit uint64) ([]byte, error) {
 	case err != nil:
 		return nil, fileError(what, path, err)
 	case info.IsDir():
-		return nil, fmt.Errorf("the %s %q is a directory; give a file", what, path)
+		return nil, fmt.Errorf("the %s %q is a directory; give a file", what.name, path)
 	case info.Mode().IsRegular() && uint64(info.Size()) > limit:
-		return nil, tooLarge(what, path, uint64(info.Size()), limit)
+		return nil, tooLarge(what, path, limit)
 	}
 	// A buffer of the right size saves copying it again and again while it grows.
 	b := make([]byte, 0, min(uint64(info.Size()), limit)+1)
 	b, err = readUpTo(b, f, limit)
 	switch {
 	case errors.Is(err, errLimit):
-		return nil, fmt.Errorf("the %s %q is larger than the %s that it is loaded into; give the VM more memory", what, path, mib(limit))
+		return nil, tooLarge(what, path, limit)
 	case err != nil:
 		return nil, fileError(what, path, err)
 	case len(b) == 0:
-		return nil, fmt.Errorf("the %s %q is empty; check how it was made or copied", what, path)
+		return nil, fmt.Errorf("the %s %q is empty; check how it was made or copied", what.name, path)
 	}
 	return b, nil
 }
@@ -71,7 +90,7 @@ func readUpTo(b []byte, r io.Reader, limit uint64) ([]byte, error) {
 }
 
 // fileError words an error of the file system.
-func fileError(what, path string, err error) error {
+func fileError(what role, path string, err error) error {
 	remedy := "check the path and the disk"
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -83,10 +102,9 @@ func fileError(what, path string, err error) error {
 	if errors.As(err, &pe) {
 		err = pe.Err // the sentence names the path already
 	}
-	return fmt.Errorf("cannot read the %s %q: %w; %s", what, path, err, remedy)
+	return fmt.Errorf("cannot read the %s %q: %w; %s", what.name, path, err, remedy)
 }
 
-func tooLarge(what, path string, size, limit uint64) error {
-	return fmt.Errorf("the %s %q is larger (%s) than the memory that it is loaded into (%s); give the VM more memory",
-		what, path, mib(size), mib(limit))
+func tooLarge(what role, path string, limit uint64) error {
+	return fmt.Errorf("the %s %q is larger than %s (%s); %s", what.name, path, what.bound, mib(limit), what.remedy)
 }

@@ -40,7 +40,7 @@ type Kernel struct {
 // else a flat binary. limit is the memory of the primary in bytes; nothing larger is unpacked. Files
 // that are recognizably something else are refused.
 func ReadKernel(path string, limit uint64) (*Kernel, error) {
-	b, err := readFile("kernel", path, limit)
+	b, err := readFile(kernelFile, path, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +54,7 @@ func ReadKernel(path string, limit uint64) (*Kernel, error) {
 // ReadFlat reads the flat binary of a secondary, which starts at its first byte; it may carry the
 // header of an Image, so that one file serves in both places. limit is the memory of that VM in bytes.
 func ReadFlat(path string, limit uint64) ([]byte, error) {
-	b, err := readFile("image", path, limit)
+	b, err := readFile(imageFile, path, limit)
 	if err != nil {
 		return nil, err
 	}

@@ -201,12 +201,12 @@ func TestUnusableFilesAreNamedWithARemedy(t *testing.T) {
 		empty := write(t, nil)
 		mentions(t, f(empty, plenty), what, empty, "empty")
 		large := write(t, make([]byte, maxManifest+1))
-		mentions(t, f(large, maxManifest), what, large, "larger", "more memory")
+		mentions(t, f(large, maxManifest), what, large, "larger", "1 MiB", map[bool]string{false: "more memory", true: "leave out"}[what == "manifest"])
 	}
 }
 
 func TestUnreadableFilesSayHowToMendThem(t *testing.T) {
-	err := fileError("kernel", "k", &fs.PathError{Op: "open", Path: "k", Err: syscall.EACCES})
+	err := fileError(kernelFile, "k", &fs.PathError{Op: "open", Path: "k", Err: syscall.EACCES})
 	mentions(t, err, `kernel "k"`, "permission denied", "readable")
 	if !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("%v does not wrap the cause", err)

@@ -54,7 +54,7 @@ const (
 // ReadManifest reads Hafnium's manifest from a device tree source or blob. A source is compiled with
 // dtc, which is looked for in PATH and then in the folder dtcDir, unless that is "".
 func ReadManifest(path, dtcDir string) (*Manifest, error) {
-	b, err := readFile("manifest", path, maxManifest)
+	b, err := readFile(manifestFile, path, maxManifest)
 	if err != nil {
 		return nil, err
 	}
