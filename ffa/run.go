@@ -25,7 +25,11 @@ func (c *Core) run(v *vcpu, p *partition, index uint64, lender abi) (runResult, 
 		return refused(invalid), hypercall.Outcome{}
 	}
 
-	ns, armed := c.timer.Remaining(target.ID)
+	var ns uint64
+	armed := false
+	if !target.untimed {
+		ns, armed = c.timer.Remaining(target.ID)
+	}
 	fired := armed && ns == 0
 	if wakes := fired || target.irqs.line(); !target.resume(wakes) {
 		if !armed {
@@ -40,7 +44,7 @@ func (c *Core) run(v *vcpu, p *partition, index uint64, lender abi) (runResult, 
 	if fired {
 		c.fire(target)
 	}
-	target.state, target.runner, target.lender = running, v, lender
+	target.state, target.runner, target.lender, target.untimed = running, v, lender, false
 	return runResult{}, hypercall.Outcome{Action: hypercall.Enter, VCPU: target.VCPU}
 }
 

@@ -25,6 +25,7 @@ type vcpu struct {
 	runner  *vcpu // running: the primary's vCPU whose pCPU it has
 	lender  abi   // running: how the runner's call is answered
 	waiting abi   // waitingMessage: how its own call is answered
+	untimed bool  // blocked with no timer armed, which only the vCPU itself could change
 }
 
 // leave gives the pCPU back to the primary vCPU that lent it, whose call is answered with res. It is
@@ -41,10 +42,12 @@ func (v *vcpu) leave(next runState, res runResult) hypercall.Outcome {
 // fire; if it has fired already, v was only preempted.
 func (c *Core) block(v *vcpu, next runState, kind runKind) hypercall.Outcome {
 	res := runResult{kind: kind, vcpu: v.ID}
-	if ns, armed := c.timer.Remaining(v.ID); armed {
+	ns, armed := c.timer.Remaining(v.ID)
+	if armed {
 		if res.ns = ns; ns == 0 {
 			res.kind = runPreempted
 		}
 	}
+	v.untimed = !armed
 	return v.leave(next, res)
 }
