@@ -186,6 +186,7 @@ type task struct {
 	id                hypercall.VCPUID
 	runnable, running bool
 	waitsForMessage   bool
+	waited            bool // when its run began
 	dead              bool
 	wakeAt            uint64 // ns, 0 = never
 	woken             bool   // since its run began
@@ -217,7 +218,8 @@ func (sch *scheduler) pick(m *machine) (k *task, wait bool) {
 	for i, k := range sch.vcpus {
 		if k.runnable && !k.running {
 			sch.vcpus = append(append(sch.vcpus[:i:i], sch.vcpus[i+1:]...), k)
-			k.running, k.woken, k.waitsForMessage, k.wakeAt = true, false, false, 0
+			k.running, k.waited = true, k.waitsForMessage
+			k.woken, k.waitsForMessage, k.wakeAt = false, false, 0
 			sch.running++
 			return k, false
 		}
@@ -298,7 +300,12 @@ func (sch *scheduler) ran(s *sim, k *task) {
 	case hfRunWakeUp:
 		sch.task(x[1]>>16, x[1]&0xFFFF).wake()
 	case spciError:
-		if x[2] != code(spciAborted) {
+		switch int64(x[2]) {
+		case spciAborted:
+		case spciCodes[invalid]: // woken for a message that it took before it blocked
+			k.runnable, k.waitsForMessage = k.woken, k.waited
+			return
+		default:
 			s.m.errorf("running %v: error %d", k.id, int64(x[2]))
 		}
 		sch.aborts++
