@@ -34,12 +34,14 @@ type guest struct {
 	rig *rig
 	x   [hypercall.NumRegs]uint64
 
+	loads, stores int // of x by the core's side
+
 	deadline uint64 // of its timer; guarded by rig.mu
 	armed    bool
 }
 
-func (g *guest) LoadX(n int) uint64     { return g.x[n] }
-func (g *guest) StoreX(n int, v uint64) { g.x[n] = v }
+func (g *guest) LoadX(n int) uint64     { g.loads++; return g.x[n] }
+func (g *guest) StoreX(n int, v uint64) { g.stores++; g.x[n] = v }
 
 // newRig returns a machine whose VM i has vcpus[i] vCPUs.
 func newRig(t testing.TB, vcpus ...int) *rig {

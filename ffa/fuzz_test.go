@@ -1,0 +1,151 @@
+package ffa
+
+import (
+	"bytes"
+	"encoding/binary"
+	"testing"
+
+	"github.com/hfvmm/hfvmm/hypercall"
+)
+
+// fuzzFunctions are the identifiers that exist, for the fuzzer to choose from.
+func fuzzFunctions() (fns []hypercall.FuncID) {
+	for i := range hypercall.FuncID(spciCount) {
+		fns = append(fns, spciError+i, spciError+i|hypercall.SMC64, hfVMGetCount-1+i)
+	}
+	for i := range hypercall.FuncID(6) {
+		fns = append(fns, hypercall.PSCIVersion+i, hypercall.PSCIVersion+i|hypercall.SMC64)
+	}
+	return append(fns, hypercall.PSCIFeatures)
+}
+
+// Whatever guests call, with whatever in their registers: nothing panics, every outcome makes sense,
+// and no memory changes but the receive pages.
+func FuzzCalls(f *testing.F) {
+	f.Add([]byte{})
+	f.Add([]byte{0, 13 * 3, 1, 0, 0, 2, 0, 0, 1, 11 * 3, 0, 0, 0, 0, 0, 0})
+	fns := fuzzFunctions()
+	for seed := range 64 {
+		script := make([]byte, 400)
+		for i := range script {
+			script[i] = byte(i*i*seed + i*seed + i>>3)
+		}
+		f.Add(script)
+	}
+	f.Fuzz(func(t *testing.T, script []byte) {
+		r := newRig(t, 2, 2, 1)
+		r.mapped(0, 1)
+		for i := range r.ram {
+			r.ram[i] = byte(i >> 5)
+		}
+		untouched := bytes.Clone(r.ram)
+		for len(script) >= 8 {
+			who, fn, args := script[0], script[1], script[2:8]
+			script = script[8:]
+			g := r.vms[0][who&1]
+			if who >= 64 { // a secondary's vCPU, if it runs
+				g = [...]*guest{r.vms[1][0], r.vms[1][1], r.vms[2][0]}[who%3]
+				if g.core().state != running {
+					continue
+				}
+			} else if lends(r, g) {
+				continue
+			}
+			if who >= 250 {
+				fuzzEvent(r, g, fn)
+				continue
+			}
+			g.load(fns[int(fn)%len(fns)])
+			for i := range 4 {
+				g.x[1+i] = fuzzArg(args[i], args[4]>>(2*i)&3)
+			}
+			conduit := hypercall.Conduit(args[5] & 1 & (args[5] >> 1))
+			out := g.dispatch(conduit)
+			r.settle()
+			checkOutcome(t, r, g, out)
+		}
+		for vm := range r.vms {
+			for _, span := range rxPages(r, vm) {
+				copy(untouched[span.Base-ramBase:][:span.Size], r.Slice(span.Base, span.Size))
+			}
+		}
+		if !bytes.Equal(untouched, r.ram) {
+			t.Error("memory changed that is no receive page")
+		}
+	})
+}
+
+// fuzzArg makes a register out of a byte: small, an address, a pair of ids, or wild.
+func fuzzArg(b, kind byte) uint64 {
+	switch kind {
+	case 0:
+		return uint64(b)
+	case 1:
+		return ramBase + uint64(b)*PageSize/2
+	case 2:
+		return spciPair(uint64(b>>4), uint64(b&0xF))
+	}
+	return binary.LittleEndian.Uint64(bytes.Repeat([]byte{b}, 8))
+}
+
+// fuzzEvent is something that happens to a running vCPU.
+func fuzzEvent(r *rig, g *guest, what byte) {
+	switch what % 5 {
+	case 0:
+		r.core.Preempt(&g.VCPU)
+	case 1:
+		r.core.WaitForInterrupt(&g.VCPU)
+	case 2:
+		r.core.TimerExpired(&g.VCPU)
+	case 3:
+		g.arm(uint64(what))
+	case 4:
+		if what > 250 {
+			r.core.Abort(&g.VCPU)
+		}
+	}
+	r.advance(uint64(what & 7))
+	r.settle()
+}
+
+// lends reports whether a primary vCPU's pCPU is lent.
+func lends(r *rig, g *guest) bool {
+	for _, vm := range r.vms[1:] {
+		for _, s := range vm {
+			if r.core.Runner(&s.VCPU) == &g.VCPU {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func rxPages(r *rig, vm int) (pages []Span) {
+	if rx := r.core.vms[vm].box.rx; rx != nil {
+		for a := ramOf(vm).Base; a < ramOf(vm).Base+vmSize; a += PageSize {
+			if &r.page(a)[0] == &rx[0] {
+				pages = append(pages, Span{a, PageSize})
+			}
+		}
+	}
+	return pages
+}
+
+func checkOutcome(t *testing.T, r *rig, g *guest, out hypercall.Outcome) {
+	switch state := g.core().state; {
+	case out.Wake != nil || out.Reason != 0:
+		t.Errorf("outcome %+v", out)
+	case g.ID.VM == primary && out.Action == hypercall.Enter:
+		if r.core.Runner(out.VCPU) != &g.VCPU {
+			t.Errorf("vCPU %v entered, but is run by %v", out.VCPU.ID, r.core.Runner(out.VCPU))
+		}
+	case g.ID.VM == primary && out.Action != hypercall.Return:
+		t.Errorf("outcome %+v for the primary", out)
+	case g.ID.VM != primary && out.Action == hypercall.Return:
+		if state != running {
+			t.Errorf("a vCPU goes on in state %d", state)
+		}
+	case g.ID.VM != primary && (out.Action != hypercall.Leave || state == running):
+		t.Errorf("outcome %+v in state %d", out, state)
+	}
+}
