@@ -68,3 +68,27 @@ func (g *guest) runToDeviceLevel(level DeviceIRQ) {
 	}
 	g.want("exit", uint64(g.vcpu.Exit()), uint64(ExitIntr))
 }
+
+func TestLineThatRisesDuringAnotherExitShowsWithThatExit(t *testing.T) {
+	g := newGuest(t,
+		0xd51be301, // msr cntv_tval_el0, x1
+		0xd51be322, // msr cntv_ctl_el0, x2
+		0xd5033fdf, // isb
+		insnHVC,
+	)
+	g.set(RegX(2), 1)
+	for ticks := range uint64(4000) {
+		g.set(RegPC, ramBase)
+		g.set(RegCNTVCTL, 0)
+		g.set(RegX(1), ticks)
+		var err error
+		for err = g.vcpu.Run(); err == unix.EINTR && g.vcpu.DeviceIRQLevel() == 0; {
+			err = g.vcpu.Run()
+		}
+		if err == nil && g.vcpu.DeviceIRQLevel() == DeviceIRQVirtualTimer {
+			g.want("exit", uint64(g.vcpu.Exit()), uint64(ExitHypercall))
+			return
+		}
+	}
+	t.Skip("no exit met a timer in its last moments")
+}

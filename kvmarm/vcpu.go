@@ -188,7 +188,9 @@ func (v *VCPU) InternalError() (suberror uint32) { return v.internal.suberror }
 func (v *VCPU) NISV() (iss, ipa uint64) { return v.nisv.esrISS, v.nisv.faultIPA }
 
 // DeviceIRQLevel returns the lines that in-kernel devices drive high in a VM without a vGIC, as of the
-// last Run that entered the guest. Run returns EINTR when one changes, up or down (KVM API §8.1).
+// last Run that entered the guest (KVM API §8.1). Look at it after every Run: a line that changes, up
+// or down, ends Run with EINTR, but one that changes while another exit is on its way shows with that
+// exit and with no other.
 func (v *VCPU) DeviceIRQLevel() DeviceIRQ { return DeviceIRQ(v.run.deviceIRQLevel) }
 
 // Get reads a register.

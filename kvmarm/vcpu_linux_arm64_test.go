@@ -46,6 +46,24 @@ func TestFreshVCPUIsInEL1WithInterruptsMasked(t *testing.T) {
 	g.want("affinity", g.get(SysReg(3, 0, 0, 0, 5))&0xff_ffff, MPIDR(0))
 }
 
+func TestPeekReadsRegistersBesideTheOwner(t *testing.T) {
+	g := newGuest(t)
+	p, err := g.vcpu.NewPeek()
+	g.check(err)
+	defer p.Close()
+	g.set(RegCNTVCVAL, 0x1234)
+	read := make(chan uint64)
+	go func() {
+		v, err := p.Get(RegCNTVCVAL)
+		if err != nil {
+			t.Error(err)
+		}
+		read <- v
+	}()
+	g.want("x5 of a fresh vCPU", g.get(RegX(5)), 0)
+	g.want("CNTV_CVAL", <-read, 0x1234)
+}
+
 func TestUnknownRegisterIsAnErrorThatNamesIt(t *testing.T) {
 	g := newGuest(t)
 	_, err := g.vcpu.Get(SysReg(3, 4, 4, 1, 0)) // SP_EL1, which is a core register for KVM
