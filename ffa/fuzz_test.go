@@ -3,6 +3,7 @@ package ffa
 import (
 	"bytes"
 	"encoding/binary"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/hfvmm/hfvmm/hypercall"
@@ -25,10 +26,10 @@ func FuzzCalls(f *testing.F) {
 	f.Add([]byte{})
 	f.Add([]byte{0, 13 * 3, 1, 0, 0, 2, 0, 0, 1, 11 * 3, 0, 0, 0, 0, 0, 0})
 	fns := fuzzFunctions()
-	for seed := range 64 {
-		script := make([]byte, 400)
-		for i := range script {
-			script[i] = byte(i*i*seed + i*seed + i>>3)
+	for seed := range uint64(512) {
+		script := make([]byte, 2<<10)
+		for src, i := rand.NewPCG(seed, 0), 0; i < len(script); i += 8 {
+			binary.LittleEndian.PutUint64(script[i:], src.Uint64())
 		}
 		f.Add(script)
 	}
@@ -51,8 +52,18 @@ func FuzzCalls(f *testing.F) {
 			} else if lends(r, g) {
 				continue
 			}
-			if who >= 250 {
+			switch {
+			case who >= 240:
 				fuzzEvent(r, g, fn)
+				continue
+			case who < 32: // keep the secondaries going
+				target := r.vms[1+who>>1&1][0]
+				r.core.inject(g.core(), target.core().vm, 0, uint64(args[0]&3))
+				checkOutcome(t, r, g, g.call(spciRun, spciVCPU(target.ID)))
+				continue
+			case who < 40 || who >= 216: // and mail flowing
+				pair := spciPair(spciID(g.ID.VM), uint64(fn&3))
+				checkOutcome(t, r, g, g.call(spciMsgSend, pair, 0, uint64(args[0]), uint64(args[1]&1)))
 				continue
 			}
 			g.load(fns[int(fn)%len(fns)])
@@ -79,11 +90,11 @@ func FuzzCalls(f *testing.F) {
 func fuzzArg(b, kind byte) uint64 {
 	switch kind {
 	case 0:
-		return uint64(b)
+		return uint64(b >> (b & 7)) // small ones more often
 	case 1:
-		return ramBase + uint64(b)*PageSize/2
+		return ramBase + uint64(b&63)*PageSize/2
 	case 2:
-		return spciPair(uint64(b>>4), uint64(b&0xF))
+		return spciPair(uint64(b>>2&3), uint64(b&3))
 	}
 	return binary.LittleEndian.Uint64(bytes.Repeat([]byte{b}, 8))
 }
@@ -100,7 +111,7 @@ func fuzzEvent(r *rig, g *guest, what byte) {
 	case 3:
 		g.arm(uint64(what))
 	case 4:
-		if what > 250 {
+		if what > 240 {
 			r.core.Abort(&g.VCPU)
 		}
 	}
