@@ -30,13 +30,13 @@ func (p *pcpu) exit(v *vcpu, err error) (out hypercall.Outcome, ok bool) {
 			return out, p.mmio(v)
 		}
 		a := v.kvm.MMIO()
-		return p.abort(v, a.Addr, a.Write), true
+		return p.abort(v, a.Addr, access(a.Write)), true
 	case kvmarm.ExitARMNISV:
 		iss, ipa := v.kvm.NISV()
 		if v == p.home {
 			return out, p.externalAbort(v)
 		}
-		return p.abort(v, ipa, iss&issWnR != 0), true
+		return p.abort(v, ipa, access(iss&issWnR != 0)), true
 	case kvmarm.ExitSystemEvent: // home was suspended and has an interrupt
 		if err := v.kvm.SetMPState(kvmarm.MPRunnable); err != nil {
 			return p.broken(v, err)
@@ -79,7 +79,7 @@ func (p *pcpu) mmio(v *vcpu) bool {
 		v.kvm.SetMMIOData(x)
 		return true
 	}
-	p.m.log.Warn("access to nothing", "vcpu", v, "address", hex(a.Addr), "write", a.Write)
+	p.m.log.Warn("the primary touched an address where nothing is", "vcpu", v.ID.Index, "address", hex(a.Addr), "access", access(a.Write))
 	return p.externalAbort(v)
 }
 
@@ -106,33 +106,6 @@ func (p *pcpu) broken(v *vcpu, err error) (hypercall.Outcome, bool) {
 	p.m.log.Error("secondary aborted", "vm", v.vm.name, "vcpu", v.ID.Index, "pc", hex(v.get(kvmarm.RegPC)), "error", err)
 	return p.abortVM(v), true
 }
-
-// abort ends the VM of v, which touched an address that is not its own.
-func (p *pcpu) abort(v *vcpu, ipa uint64, write bool) hypercall.Outcome {
-	access := "read"
-	if write {
-		access = "write"
-	}
-	p.m.log.Error("secondary aborted", "vm", v.vm.name, "vcpu", v.ID.Index, "pc", hex(v.get(kvmarm.RegPC)),
-		"address", hex(ipa), "access", access)
-	return p.abortVM(v)
-}
-
-// abortVM ends v's VM and gets its other vCPUs out of guest code.
-func (p *pcpu) abortVM(v *vcpu) hypercall.Outcome {
-	out := p.m.core.Abort(&v.VCPU)
-	for _, q := range p.m.pcpus {
-		if q != p && q.cur.Load().vm == v.vm {
-			q.request(reqPreempt)
-		}
-	}
-	return out
-}
-
-// hex prints as a hexadecimal number.
-type hex uint64
-
-func (h hex) String() string { return fmt.Sprintf("%#x", uint64(h)) }
 
 // errAllOff is the crash of a primary that nothing can wake.
 var errAllOff = errors.New("the primary switched its last vCPU off")

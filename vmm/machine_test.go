@@ -95,10 +95,10 @@ func machine(t *testing.T, r *record, cpus int, primary string, secondaries ...s
 	return cfg
 }
 
-// run runs the machine for at most a minute.
+// run runs the machine for at most half a minute.
 func run(t *testing.T, cfg Config) (Ending, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	return Run(ctx, cfg)
 }

@@ -104,9 +104,17 @@ func (p *pcpu) serveRequests() bool {
 		return true
 	}
 	if v := p.cur.Load(); v != p.home {
-		return p.apply(p.m.core.Preempt(&v.VCPU))
+		return p.apply(p.preempt(v))
 	}
 	return true
+}
+
+// preempt takes the pCPU back from a secondary's vCPU.
+func (p *pcpu) preempt(v *vcpu) hypercall.Outcome {
+	if v.fetchAborts() {
+		return p.abort(v, v.get(kvmarm.RegPC), "fetch")
+	}
+	return p.m.core.Preempt(&v.VCPU)
 }
 
 // apply moves control as a service asked and reports whether the pCPU goes on.

@@ -69,12 +69,18 @@ func (w *watcher) sleep() bool {
 	}
 }
 
-// attend samples lendings until there were none for drowsyTicks.
+// attend samples lendings until there were none for drowsyTicks, or the machine has stopped.
 func (w *watcher) attend() {
 	var lending uint64     // the lending that was seen last
 	var deadline time.Time // when it must end
+	ticks := time.NewTicker(w.tick)
+	defer ticks.Stop()
 	for drowsy := 0; drowsy < drowsyTicks; {
-		time.Sleep(w.tick)
+		select {
+		case <-ticks.C:
+		case <-w.p.m.stopped:
+			return
+		}
 		n, run := w.p.switches.Load(), w.p.runs.Load()
 		if n&1 == 0 {
 			drowsy++
