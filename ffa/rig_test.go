@@ -3,7 +3,6 @@ package ffa
 import (
 	"math"
 	"sync"
-	"testing"
 
 	"github.com/hfvmm/hfvmm/hypercall"
 )
@@ -15,7 +14,7 @@ const (
 
 // rig is a core with vCPUs that have registers and timers but run nothing: a test makes their calls.
 type rig struct {
-	t    testing.TB
+	t    tester
 	ram  []byte
 	core *Core
 	vms  [][]*guest
@@ -26,6 +25,13 @@ type rig struct {
 	mu    sync.Mutex
 	now   uint64 // ns
 	asked int    // calls of Remaining
+}
+
+// tester is what a rig needs of a *testing.T or a *rapid.T.
+type tester interface {
+	Helper()
+	Errorf(format string, args ...any)
+	Fatalf(format string, args ...any)
 }
 
 // guest is a vCPU and the bank of its registers.
@@ -44,7 +50,7 @@ func (g *guest) LoadX(n int) uint64     { g.loads++; return g.x[n] }
 func (g *guest) StoreX(n int, v uint64) { g.stores++; g.x[n] = v }
 
 // newRig returns a machine whose VM i has vcpus[i] vCPUs.
-func newRig(t testing.TB, vcpus ...int) *rig {
+func newRig(t tester, vcpus ...int) *rig {
 	r := &rig{t: t, ram: make([]byte, len(vcpus)*vmSize)}
 	cfg := Config{Memory: r, Timer: r}
 	for vm, n := range vcpus {
@@ -61,13 +67,13 @@ func newRig(t testing.TB, vcpus ...int) *rig {
 	}
 	var err error
 	if r.core, err = New(cfg); err != nil {
-		t.Fatal(err)
+		t.Fatalf("%v", err)
 	}
 	if r.primary, err = hypercall.NewTable(r.core.SPCI()); err != nil {
-		t.Fatal(err)
+		t.Fatalf("%v", err)
 	}
 	if r.secondary, err = hypercall.NewTable(r.core.SPCI(), r.core.PSCI()); err != nil {
-		t.Fatal(err)
+		t.Fatalf("%v", err)
 	}
 	return r
 }
