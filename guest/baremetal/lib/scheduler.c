@@ -135,6 +135,16 @@ struct regs run_once(uint16_t vm, uint16_t vcpu)
 	return r;
 }
 
+struct regs run_through(uint16_t vm, uint16_t vcpu)
+{
+	struct regs r;
+
+	do
+		r = run_once(vm, vcpu);
+	while (func(r) == SPCI_INTERRUPT);
+	return r;
+}
+
 // Makes vCPUs ready whose time has come. Reports whether any vCPU is ready, or may be later.
 static bool anything_to_do(void)
 {

@@ -49,6 +49,9 @@ void expect_text(struct message m, const char *text);
 // Runs one vCPU once, follows the rules for the result and returns it.
 struct regs run_once(uint16_t vm, uint16_t vcpu);
 
+// The same, again and again while it was only preempted.
+struct regs run_through(uint16_t vm, uint16_t vcpu);
+
 // True once a vCPU of the VM was aborted.
 bool is_dead(uint16_t vm);
 

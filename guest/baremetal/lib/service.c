@@ -2,6 +2,8 @@
 // The role of a secondary: no device, a debug log, virtual interrupts, a mailbox.
 #include "service.h"
 
+static uint16_t self; // this VM's id
+
 void put_char(char c)
 {
 	hvc(HF_DEBUG_LOG, (uint8_t)c, 0, 0, 0);
@@ -24,10 +26,8 @@ static void wait_writable(void)
 
 int32_t send(uint16_t to, uint32_t size)
 {
-	uint16_t self = spci_id();
 	int32_t busy = 0;
 
-	hf_interrupt_enable(INTID_WRITABLE, true);
 	for (;;) {
 		struct regs r = spci_send(self, to, size, SPCI_NOTIFY);
 
@@ -58,6 +58,9 @@ struct message receive(void)
 
 void map_or_die(void)
 {
+	self = spci_id();
+	hf_interrupt_enable(INTID_WRITABLE, true);
+
 	struct regs r = spci_map();
 
 	if (func(r) != SPCI_SUCCESS) {

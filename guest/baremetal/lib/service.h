@@ -12,7 +12,7 @@ struct message {
 	uint32_t size;
 };
 
-// Registers tx and rx.
+// Registers tx and rx, and enables the mailbox-writable interrupt, which send needs, for this vCPU.
 void map_or_die(void);
 
 // Blocks until a message is in rx. Interrupts that arrive meanwhile are taken and dropped.

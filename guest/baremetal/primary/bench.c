@@ -12,6 +12,17 @@
 
 #define INTID_WAITER 8u
 
+// Runs vCPU 0 of vm until it ends its run by itself.
+static struct regs run(uint16_t vm)
+{
+	struct regs r;
+
+	do
+		r = spci_run(vm, 0);
+	while (func(r) == SPCI_INTERRUPT);
+	return r;
+}
+
 static void hypercall(void)
 {
 	hvc(SPCI_VERSION, 0, 0, 0, 0);
@@ -19,7 +30,7 @@ static void hypercall(void)
 
 static void yield(void)
 {
-	struct regs r = spci_run(YIELD, 0);
+	struct regs r = run(YIELD);
 
 	check(func(r) == SPCI_YIELD, "yield: 0x%lx", r.x[0]);
 }
@@ -27,7 +38,7 @@ static void yield(void)
 static void wake(void)
 {
 	hf_interrupt_inject(WAITER, 0, INTID_WAITER);
-	struct regs r = spci_run(WAITER, 0);
+	struct regs r = run(WAITER);
 
 	check(func(r) == SPCI_MSG_WAIT, "wake: 0x%lx", r.x[0]);
 }
@@ -35,10 +46,10 @@ static void wake(void)
 static void echo(uint32_t size)
 {
 	check(error(spci_send(SPCI_PRIMARY, ECHO, size, 0)) == 0, "send");
-	struct regs r = spci_run(ECHO, 0);
+	struct regs r = run(ECHO);
 	check(func(r) == SPCI_MSG_SEND && (uint32_t)r.x[3] == size, "echo: 0x%lx", r.x[0]);
 	spci_release();
-	r = spci_run(ECHO, 0);
+	r = run(ECHO);
 	check(func(r) == SPCI_MSG_WAIT, "echo: 0x%lx", r.x[0]);
 }
 
@@ -69,8 +80,8 @@ void main(uint64_t fdt)
 {
 	(void)fdt;
 	scheduler_start(3);
-	run_once(ECHO, 0);
-	run_once(WAITER, 0);
+	run(ECHO);
+	run(WAITER);
 	measure("hypercall", hypercall);
 	measure("wake", wake);
 	measure("echo_64", echo_64);

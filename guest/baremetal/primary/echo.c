@@ -31,7 +31,7 @@ void main(uint64_t fdt)
 	check(spci_id() == SPCI_PRIMARY, "id %u", spci_id());
 	scheduler_start(1);
 
-	struct regs r = run_once(FIRST_SECONDARY, 0);
+	struct regs r = run_through(FIRST_SECONDARY, 0);
 	check(func(r) == SPCI_MSG_WAIT && r.x[2] == 0, "first run: 0x%lx %lx %lx", r.x[0], r.x[1], r.x[2]);
 	for (uint32_t n = 0; n < ROUNDS; n++) {
 		for (uint32_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)

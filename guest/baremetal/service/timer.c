@@ -7,10 +7,9 @@ static uint32_t expired;
 
 void handle_irq(void)
 {
-	uint32_t intid = hf_interrupt_get();
-
-	if (intid == INTID_TIMER)
-		store(&expired, load(&expired) + 1);
+	if (hf_interrupt_get() != INTID_TIMER)
+		return;
+	store(&expired, 1);
 	// Level triggered: silence it until the next deadline is set.
 	timer_off();
 }

@@ -15,6 +15,7 @@ static void second(uint64_t self)
 	const uint32_t head = sizeof(prefix) - 1;
 
 	hf_interrupt_enable(INTID_WORK, true);
+	hf_interrupt_enable(INTID_WRITABLE, true);
 	for (;;) {
 		while (!load(&full)) {
 			wfi();
