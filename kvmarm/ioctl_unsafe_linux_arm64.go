@@ -21,3 +21,10 @@ func ioctlStruct[T any](fd int, r request, p *T) (int, syscall.Errno) {
 	n, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), uintptr(r), uintptr(unsafe.Pointer(p)))
 	return int(n), errno
 }
+
+// ioctlReg reads or writes a register of a vCPU that is the caller's. It never waits, so the scheduler
+// of Go need not know; telling it costs as much again as the wrapper itself.
+func ioctlReg(fd int, r request, reg *oneReg) syscall.Errno {
+	_, _, errno := unix.RawSyscall(unix.SYS_IOCTL, uintptr(fd), uintptr(r), uintptr(unsafe.Pointer(reg)))
+	return errno
+}

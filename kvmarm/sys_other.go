@@ -9,6 +9,7 @@ import "syscall"
 func openDevice(string) (int, error)                           { return -1, ErrUnsupported }
 func ioctlNumber(int, request, int) (int, syscall.Errno)       { return 0, syscall.ENOSYS }
 func ioctlStruct[T any](int, request, *T) (int, syscall.Errno) { return 0, syscall.ENOSYS }
+func ioctlReg(int, request, *oneReg) syscall.Errno             { return syscall.ENOSYS }
 func closeFD(int) error                                        { return ErrUnsupported }
 func mapShared(int, int) ([]byte, error)                       { return nil, ErrUnsupported }
 func mapScratch() ([]byte, error)                              { return nil, ErrUnsupported }

@@ -196,7 +196,7 @@ func (v *VCPU) DeviceIRQLevel() DeviceIRQ { return DeviceIRQ(v.run.deviceIRQLeve
 // Get reads a register.
 func (v *VCPU) Get(reg RegID) (uint64, error) {
 	v.scratch.reg.id = uint64(reg)
-	if _, errno := ioctlStruct(v.fd, reqGetOneReg, &v.scratch.reg); errno != 0 {
+	if errno := ioctlReg(v.fd, reqGetOneReg, &v.scratch.reg); errno != 0 {
 		return 0, v.failReg(reqGetOneReg, reg, errno)
 	}
 	return v.scratch.value, nil
@@ -205,7 +205,7 @@ func (v *VCPU) Get(reg RegID) (uint64, error) {
 // Set writes a register.
 func (v *VCPU) Set(reg RegID, value uint64) error {
 	v.scratch.reg.id, v.scratch.value = uint64(reg), value
-	if _, errno := ioctlStruct(v.fd, reqSetOneReg, &v.scratch.reg); errno != 0 {
+	if errno := ioctlReg(v.fd, reqSetOneReg, &v.scratch.reg); errno != 0 {
 		return v.failReg(reqSetOneReg, reg, errno)
 	}
 	return nil

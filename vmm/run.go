@@ -2,6 +2,7 @@ package vmm
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"time"
 )
@@ -18,6 +19,7 @@ func Run(ctx context.Context, cfg Config) (Ending, error) {
 		return Crashed, err
 	}
 	defer m.close()
+	makeRoom(len(m.pcpus))
 	var threads sync.WaitGroup
 	for _, p := range m.pcpus {
 		threads.Go(p.loop)
@@ -40,4 +42,12 @@ func Run(ctx context.Context, cfg Config) (Ending, error) {
 		m.log.Warn("console output lost", "error", err)
 	}
 	return m.ending, m.err
+}
+
+// makeRoom lets every pCPU and two more goroutines run at once: a Go program with fewer threads than
+// that takes a pCPU's turn away during each KVM_RUN, and must find it a new one after.
+func makeRoom(pcpus int) {
+	if want := pcpus + 2; runtime.GOMAXPROCS(0) < want {
+		runtime.GOMAXPROCS(want)
+	}
 }
