@@ -1,0 +1,106 @@
+package hfvmm_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"maps"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/hfvmm/hfvmm"
+
+// rooms says what each package of this module may know. Imports point downward only.
+var rooms = []struct {
+	path string   // below the module
+	ours []string // packages of this module that it may import
+	pure bool     // nothing else but the standard library, and of that nothing that is a window to the host
+}{
+	{path: "hypercall", pure: true},
+	{path: "ffa", ours: []string{"hypercall"}, pure: true},
+	{path: "sdei", ours: []string{"hypercall"}, pure: true},
+	{path: "pvsched", ours: []string{"hypercall"}, pure: true},
+	{path: "devices"},
+	{path: "kvmarm"},
+	{path: "vmm/boot"},
+	{path: "vmm/console"},
+	{path: "vmm/debian"},
+	{path: "vmm/initramfs"},
+	{path: "vmm/lab", ours: []string{"vmm/console", "vmm/debian", "vmm/initramfs"}},
+	{path: "vmm", ours: []string{"hypercall", "ffa", "sdei", "pvsched", "devices", "kvmarm", "vmm/boot", "vmm/console"}},
+}
+
+// windows are the packages of the standard library by which a program sees or changes the host, keeps
+// time or reflects on its own machine. A pure package does not import them itself.
+var windows = []string{
+	"context", "io/fs", "log", "log/slog", "net", "os", "os/exec", "os/signal", "path/filepath", "plugin",
+	"runtime", "runtime/debug", "syscall", "time", "unsafe",
+}
+
+type goPackage struct {
+	ImportPath string
+	Imports    []string
+	Deps       []string
+	Standard   bool
+}
+
+func TestPackagesImportOnlyWhatTheirRoomMayKnow(t *testing.T) {
+	packages := map[string]goPackage{}
+	for _, system := range []string{"linux", "darwin"} {
+		cmd := exec.Command("go", "list", "-deps", "-json=ImportPath,Imports,Deps,Standard", "./...")
+		cmd.Env = append(cmd.Environ(), "GOOS="+system, "GOARCH=arm64", "CGO_ENABLED=0")
+		out, err := cmd.Output()
+		if err != nil {
+			var exit *exec.ExitError
+			if errors.As(err, &exit) {
+				t.Fatalf("go list: %v\n%s", err, exit.Stderr)
+			}
+			t.Fatal(err)
+		}
+		clear(packages)
+		for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+			var p goPackage
+			if err := dec.Decode(&p); err == io.EOF {
+				break
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			packages[p.ImportPath] = p
+		}
+		checkRooms(t, system, packages)
+	}
+}
+
+func checkRooms(t *testing.T, system string, packages map[string]goPackage) {
+	found := false
+	for _, room := range rooms {
+		p, ok := packages[module+"/"+room.path]
+		if !ok {
+			continue // not written yet, or not for this system
+		}
+		found = true
+		for _, dep := range p.Deps {
+			ours, isOurs := strings.CutPrefix(dep, module+"/")
+			switch {
+			case isOurs && !slices.Contains(room.ours, ours):
+				t.Errorf("%s: %s depends on %s, which that room may not know", system, room.path, ours)
+			case !isOurs && room.pure && !packages[dep].Standard:
+				t.Errorf("%s: %s is pure but depends on %s", system, room.path, dep)
+			}
+		}
+		if !room.pure {
+			continue
+		}
+		for _, imp := range p.Imports {
+			if slices.Contains(windows, imp) {
+				t.Errorf("%s: %s is pure but imports %s", system, room.path, imp)
+			}
+		}
+	}
+	if !found {
+		t.Errorf("%s: none of our packages is among %v", system, slices.Sorted(maps.Keys(packages)))
+	}
+}
