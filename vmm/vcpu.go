@@ -51,6 +51,7 @@ func (v *vcpu) prepare() error {
 		if err := v.kvm.Init(kvmarm.FeaturePSCI02); err != nil {
 			return err
 		}
+		v.line = false // KVM_ARM_VCPU_INIT lowers it
 		v.Regs.Forget()
 		v.set(kvmarm.RegPSTATE, pstateBoot)
 		v.set(kvmarm.RegPC, b.Entry)
