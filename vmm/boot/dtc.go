@@ -28,7 +28,7 @@ func compileDTS(path, dtcDir string) ([]byte, error) {
 	cmd := exec.Command(dtc, "-q", "-I", "dts", "-O", "dtb", path)
 	cmd.Stdout, cmd.Stderr = &out, &complaints
 	if err := cmd.Run(); err != nil {
-		return nil, fmt.Errorf("does not compile (%s: %w); mend the source", firstError(complaints.String()), err)
+		return nil, fmt.Errorf("does not compile (%s); mend the source", firstError(complaints.String(), err))
 	}
 	if out.Len() > maxManifest {
 		return nil, fmt.Errorf("compiles to more than %s; leave out what is not about the VMs", mib(maxManifest))
@@ -36,12 +36,11 @@ func compileDTS(path, dtcDir string) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// firstError returns the first thing that dtc complains about, without the word error.
-func firstError(complaints string) string {
+// firstError returns the first thing that dtc complained about before it failed with err.
+func firstError(complaints string, err error) string {
 	first, _, _ := strings.Cut(strings.TrimSpace(complaints), "\n")
-	first = strings.TrimPrefix(first, "Error: ")
 	if first == "" {
-		return "dtc"
+		return "dtc: " + err.Error()
 	}
-	return first
+	return strings.TrimPrefix(first, "Error: ")
 }

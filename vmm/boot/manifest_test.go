@@ -136,6 +136,16 @@ func TestSourceWithoutCompilerSaysWhatToInstall(t *testing.T) {
 	mentions(t, err, path, "device-tree-compiler", ".dtb")
 }
 
+func TestCompilerThatFailsSilentlyIsNamed(t *testing.T) {
+	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, "dtc"), []byte("#!/bin/sh\nexit 3\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", folder)
+	_, err := ReadManifest(write(t, []byte(manifestDTS)), "")
+	mentions(t, err, "does not compile", "dtc: exit status 3")
+}
+
 func TestCompilerIsAlsoLookedForInTheGivenFolder(t *testing.T) {
 	dtc := needDTC(t)
 	t.Setenv("PATH", t.TempDir())
