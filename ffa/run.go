@@ -27,7 +27,7 @@ func (c *Core) run(v *vcpu, p *partition, index uint64, lender abi) (runResult, 
 
 	var ns uint64
 	armed := false
-	if !target.untimed {
+	if target.state != ready && !target.untimed { // of one that is ready, the machine knows
 		ns, armed = c.timer.Remaining(target.ID)
 	}
 	fired := armed && ns == 0
@@ -116,6 +116,14 @@ func (c *Core) TimerExpired(v *hypercall.VCPU) hypercall.Outcome {
 	out := u.leave(ready, runResult{kind: runPreempted, vcpu: u.ID})
 	c.mu.Unlock()
 	return out
+}
+
+// TimerFired tells that the virtual timer of v, which is about to be run, has fired: v takes the
+// interrupt in this run.
+func (c *Core) TimerFired(v *hypercall.VCPU) {
+	c.mu.Lock()
+	c.fire(c.caller(v))
+	c.mu.Unlock()
 }
 
 // Abort tells that v, which has just stopped, did what it may not do. Its VM is dead: vCPUs that run

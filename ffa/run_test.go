@@ -97,11 +97,10 @@ func TestBlockedVCPUWithoutATimerIsNotAskedForItAgain(t *testing.T) {
 	if r.asked != asked {
 		t.Errorf("asked %d times more", r.asked-asked)
 	}
-	a.arm(0)
-	r.preempt(a)
-	r.enter(p, a)
+	a.arm(5)
+	a.blocks(spciMsgWait)
 	if r.asked == asked {
-		t.Error("a vCPU that ran again is not asked")
+		t.Error("a vCPU that blocks again is not asked")
 	}
 }
 
@@ -129,6 +128,7 @@ func TestExpiredTimerIsIntid3AtTheNextRun(t *testing.T) {
 		r.preempt(a)
 		r.advance(5)
 		r.enter(p, a)
+		r.core.TimerFired(&a.VCPU)
 		if got := r.core.IRQLine(&a.VCPU); got != enabled {
 			t.Errorf("enabled %v: line %v", enabled, got)
 		}

@@ -53,16 +53,11 @@ func (p *pcpu) exit(v *vcpu, err error) (out hypercall.Outcome, ok bool) {
 const issWnR = 1 << 6
 
 // interrupted serves a KVM_RUN that ended without an exit: a kick, the Go runtime, the timer of
-// a secondary, or the watcher that saw its WFI. Requests are served before the next KVM_RUN.
+// a secondary, or the watcher that saw its WFI. Timer and requests are served before the next KVM_RUN.
 func (p *pcpu) interrupted(v *vcpu) hypercall.Outcome {
 	v.kvm.SetImmediateExit(false)
-	if v != p.home {
-		if v.timerRose() {
-			return p.m.core.TimerExpired(&v.VCPU)
-		}
-		if p.idleRun.Load() == p.runs.Load() {
-			return p.m.core.WaitForInterrupt(&v.VCPU)
-		}
+	if v != p.home && !v.timerFired && p.idleRun.Load() == p.runs.Load() {
+		return p.m.core.WaitForInterrupt(&v.VCPU)
 	}
 	return hypercall.Outcome{}
 }

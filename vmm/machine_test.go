@@ -95,10 +95,10 @@ func machine(t *testing.T, r *record, cpus int, primary string, secondaries ...s
 	return cfg
 }
 
-// run runs the machine for at most half a minute.
+// run runs the machine for at most a minute and a half.
 func run(t *testing.T, cfg Config) (Ending, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
 	defer cancel()
 	return Run(ctx, cfg)
 }

@@ -80,7 +80,13 @@ func (p *pcpu) loop() {
 		p.runs.Add(1)
 		err := v.kvm.Run()
 		v.Regs.Forget()
+		if v != p.home {
+			v.watchTimer()
+		}
 		out, ok := p.exit(v, err)
+		if v.timerFired && out == (hypercall.Outcome{}) {
+			out = p.m.core.TimerExpired(&v.VCPU)
+		}
 		if !ok || !p.apply(out) {
 			return
 		}

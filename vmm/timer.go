@@ -31,6 +31,7 @@ func (t timers) Remaining(id hypercall.VCPUID) (ns uint64, armed bool) {
 func (t timers) Mask(id hypercall.VCPUID) {
 	v := t.m.vcpu(id)
 	v.set(kvmarm.RegCNTVCTL, v.get(kvmarm.RegCNTVCTL)|timerMask)
+	v.timerFired = false
 }
 
 // untilCount returns the time until the system counter reaches cval, 0 if it has.
@@ -53,11 +54,12 @@ func ticksToDuration(ticks, hz uint64) time.Duration {
 	return time.Duration(min(ns, max))
 }
 
-// timerRose reports whether the vCPU's virtual timer output went high in the KVM_RUN that just ended
+// watchTimer notes when the vCPU's virtual timer output goes high; any exit of KVM_RUN may tell it
 // (Linux Documentation/virt/kvm/api.rst 8.3, KVM_CAP_ARM_USER_IRQ).
-func (v *vcpu) timerRose() bool {
+func (v *vcpu) watchTimer() {
 	high := v.kvm.DeviceIRQLevel()&kvmarm.DeviceIRQVirtualTimer != 0
-	rose := high && !v.timerHigh
+	if high && !v.timerHigh {
+		v.timerFired = true
+	}
 	v.timerHigh = high
-	return rose
 }

@@ -17,10 +17,11 @@ type vcpu struct {
 	vm  *vm
 	kvm *kvmarm.VCPU
 
-	// Of a secondary: its statistics, the level last given to the IRQ line, and the last level of the
-	// timer.
-	stats           *kvmarm.Stats
-	line, timerHigh bool
+	// Of a secondary:
+	stats      *kvmarm.Stats
+	line       bool // level last given to the CPU's IRQ line
+	timerHigh  bool // last known level of the virtual timer's output
+	timerFired bool // that went high, and the ffa core has not masked the timer since
 
 	err error // first failed register access; checked before the vCPU runs
 }
@@ -58,6 +59,9 @@ func (v *vcpu) prepare() error {
 		v.Regs.SetX(0, b.X0)
 	}
 	if core := v.vm.m.core; v.vm.index != 0 {
+		if v.timerFired {
+			core.TimerFired(&v.VCPU)
+		}
 		if high := core.IRQLine(&v.VCPU); high != v.line {
 			if err := v.vm.kvm.SetIRQLine(kvmarm.IRQCPU, int(v.ID.Index), kvmarm.LineIRQ, high); err != nil {
 				return err
