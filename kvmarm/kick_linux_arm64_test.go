@@ -9,32 +9,88 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// kicker kicks the vCPU of the thread that made it.
+const patience = 60 * time.Second
+
+// kicker gives pieces of work to the thread of a vCPU and kicks it for each.
 type kicker struct {
-	vcpu *VCPU
-	tid  int
+	*guest
+	tid         int
+	work, taken atomic.Int64
+	over        atomic.Bool
 }
 
-func (k kicker) kick() {
+// newKicker returns a kicker of the calling thread.
+func newKicker(g *guest) *kicker { return &kicker{guest: g, tid: unix.Gettid()} }
+
+// until waits for done and reports whether it came to pass.
+func (k *kicker) until(done func() bool) bool {
+	for start := time.Now(); !done(); time.Sleep(50 * time.Microsecond) {
+		if k.over.Load() || time.Since(start) > patience {
+			return false
+		}
+	}
+	return true
+}
+
+// kick gives one piece of work and reports whether it was taken.
+func (k *kicker) kick() bool {
+	n := k.work.Add(1)
+	k.interrupt()
+	return k.until(func() bool { return k.taken.Load() == n })
+}
+
+func (k *kicker) interrupt() {
 	k.vcpu.SetImmediateExit(true)
 	unix.Tgkill(unix.Getpid(), k.tid, unix.SIGURG)
 }
 
-// serveKicks runs the vCPU as a run loop does, with work given before each kick, until want pieces of
-// work were done. done hears of each.
-func (g *guest) serveKicks(work *atomic.Int64, want int64, done chan<- struct{}) {
-	g.Helper()
-	for n := int64(0); n < want; {
-		if n < work.Load() {
-			n++
-			done <- struct{}{}
+// serve runs the vCPU as a run loop does while another goroutine kicks n times, each time after
+// ready says so. An error of either side ends both.
+func (k *kicker) serve(n int, ready func(i int) bool) {
+	k.Helper()
+	finished := make(chan struct{})
+	go func() {
+		defer close(finished)
+		defer func() {
+			k.over.Store(true)
+			k.interrupt()
+		}()
+		for i := range n {
+			if !ready(i) {
+				k.Errorf("before kick %d the guest is not as it should be", i)
+			} else if !k.kick() {
+				k.Errorf("kick %d was lost", i)
+			} else {
+				continue
+			}
+			return
+		}
+	}()
+	defer func() {
+		k.over.Store(true)
+		<-finished
+	}()
+	for !k.over.Load() {
+		if k.taken.Load() < k.work.Load() {
+			k.taken.Add(1)
 			continue
 		}
-		if err := g.vcpu.Run(); err != unix.EINTR {
-			g.Fatalf("run says %v, exit %v", err, g.vcpu.Exit())
+		if k.taken.Load() == int64(n) {
+			return
 		}
-		g.vcpu.SetImmediateExit(false)
+		if err := k.vcpu.Run(); err != unix.EINTR {
+			k.Fatalf("run says %v, exit %v", err, k.vcpu.Exit())
+		}
+		k.vcpu.SetImmediateExit(false)
 	}
+}
+
+// manyKicks is how many are needed to meet a vCPU everywhere on its way in and out.
+func manyKicks() int {
+	if testing.Short() {
+		return 50
+	}
+	return 1000
 }
 
 func TestWaitingGuestIsSeenBlockingAndNoKickIsLost(t *testing.T) {
@@ -45,72 +101,37 @@ func TestWaitingGuestIsSeenBlockingAndNoKickIsLost(t *testing.T) {
 	s, err := g.vcpu.Stats()
 	g.check(err)
 	defer s.Close()
-	const kicks = 1000
-	var work atomic.Int64
-	k, done := kicker{g.vcpu, unix.Gettid()}, make(chan struct{}, 1)
-	go func() {
-		for i := range kicks {
-			for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Microsecond) {
-				blocking, err := s.Blocking()
-				if err != nil || time.Now().After(deadline) {
-					panic("the guest in WFI is not seen blocking")
-				}
-				if blocking {
-					break
-				}
-			}
-			work.Add(1)
-			k.kick()
-			awaitKick(i, done)
-		}
-	}()
-	g.serveKicks(&work, kicks, done)
+	k := newKicker(g)
+	k.serve(manyKicks(), func(int) bool {
+		return k.until(func() bool {
+			blocking, err := s.Blocking()
+			return err == nil && blocking
+		})
+	})
 	if n, err := s.Read("wfi_exit_stat"); err != nil || n == 0 {
 		t.Errorf("wfi_exit_stat is %d, error %v", n, err)
 	}
 }
 
 func TestNoKickOfABusyGuestIsLost(t *testing.T) {
-	g := newGuest(t, 0x14000000) // b .
-	const kicks = 1000
-	var work atomic.Int64
-	k, done := kicker{g.vcpu, unix.Gettid()}, make(chan struct{}, 1)
-	go func() {
-		for i := range kicks {
-			for range i % 64 * 16 { // meet the vCPU on its way in, inside, and on its way out
-				runtime.Gosched()
-			}
-			work.Add(1)
-			k.kick()
-			awaitKick(i, done)
+	k := newKicker(newGuest(t, 0x14000000)) // b .
+	k.serve(manyKicks(), func(i int) bool {
+		for range i % 64 * 16 { // meet the vCPU on its way in, inside, and on its way out
+			runtime.Gosched()
 		}
-	}()
-	g.serveKicks(&work, kicks, done)
-}
-
-func awaitKick(i int, done <-chan struct{}) {
-	select {
-	case <-done:
-	case <-time.After(20 * time.Second):
-		panic("a kick was lost")
-	}
+		return true
+	})
 }
 
 func TestGarbageCollectorDoesNotWaitForABusyGuest(t *testing.T) {
-	g := newGuest(t, 0x14000000) // b .
-	var work atomic.Int64
-	k, done := kicker{g.vcpu, unix.Gettid()}, make(chan struct{}, 1)
-	var took time.Duration
-	go func() {
+	k := newKicker(newGuest(t, 0x14000000)) // b .
+	k.serve(1, func(int) bool {
 		time.Sleep(20 * time.Millisecond)
 		start := time.Now()
 		runtime.GC()
-		took = time.Since(start)
-		work.Add(1)
-		k.kick()
-	}()
-	g.serveKicks(&work, 1, done)
-	if took > 5*time.Second {
-		t.Errorf("a collection took %v", took)
-	}
+		if took := time.Since(start); took > 5*time.Second {
+			t.Errorf("a collection took %v", took)
+		}
+		return true
+	})
 }

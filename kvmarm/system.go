@@ -1,6 +1,9 @@
 package kvmarm
 
-import "fmt"
+import (
+	"fmt"
+	"syscall"
+)
 
 // apiVersion is the only version of the stable KVM API (KVM API §4.1).
 const apiVersion = 12
@@ -64,6 +67,9 @@ func (s *System) CreateVM(ipaBits int) (*VM, error) {
 // call makes an ioctl whose argument is a number. what goes into the error.
 func call(fd int, r request, arg int, what string) (int, error) {
 	n, errno := ioctlNumber(fd, r, arg)
+	for errno == syscall.EINTR { // KVM_CREATE_VM gives up for any signal, and Go's runtime sends many
+		n, errno = ioctlNumber(fd, r, arg)
+	}
 	if errno != 0 {
 		return 0, &Error{Call: r.String(), What: what, Errno: errno}
 	}
