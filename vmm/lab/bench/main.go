@@ -1,0 +1,213 @@
+// Command bench counts the instructions that hfvmm spends on what guests ask of it, beside those of a
+// minimal C program that serves the same guests:
+//
+//	bench [-kernel IMAGE] [-out FILE] GUESTS HFVMM
+//
+// GUESTS is the folder of the guests primary_bench, echo, yield and waiter and of the C program floor; HFVMM is
+// an hfvmm for arm64 Linux. Both run in the lab on a clock that counts instructions, so the figures are
+// those of any machine and any load. It prints a table and writes FILE, rows of name, instructions, floor
+// and ratio in JSON. Started in the lab, it is the lab's init and the program that runs the two.
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+	"time"
+
+	"github.com/hfvmm/hfvmm/vmm/lab"
+)
+
+const inLab = "-in-lab" // first argument of the copy that runs inside
+
+func main() {
+	lab.Init()
+	var err error
+	if len(os.Args) > 1 && os.Args[1] == inLab {
+		err = measureBoth(os.Stdout)
+	} else {
+		err = benchmark()
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// row is the cost of one job.
+type row struct {
+	Name         string  `json:"name"`
+	Instructions uint64  `json:"instructions"`
+	Floor        uint64  `json:"floor"`
+	Ratio        float64 `json:"ratio"`
+}
+
+// titles say what the jobs of primary_bench are.
+var titles = map[string]string{
+	"hypercall": "hypercall answered at once (SPCI_VERSION)",
+	"wake":      "interrupt_inject, SPCI_RUN → interrupt_get, MSG_WAIT → primary",
+	"echo_64":   "echo of 64 bytes",
+	"echo_4096": "echo of 4096 bytes",
+	"yield":     "SPCI_RUN → SPCI_YIELD → primary",
+}
+
+// Where things are in the lab.
+const (
+	hfvmmPath = "/bench/hfvmm"
+	floorPath = "/bench/floor"
+	primary   = "/bench/primary_bench.bin"
+)
+
+// secondaries are in the order in which primary_bench expects them.
+var secondaries = []string{"/bench/echo.bin", "/bench/yield.bin", "/bench/waiter.bin"}
+
+func benchmark() error {
+	kernel := flag.String("kernel", "", "arm64 kernel `image` of the lab")
+	out := flag.String("out", "", "`file` that gets the figures in JSON")
+	flag.Parse()
+	if flag.NArg() != 2 {
+		flag.Usage()
+		os.Exit(2)
+	}
+	guests, hfvmm := flag.Arg(0), flag.Arg(1)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+
+	work, err := os.MkdirTemp("", "hfvmm-bench-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(work)
+	var figures bytes.Buffer
+	job := lab.Job{
+		Init:   filepath.Join(work, "init"),
+		Args:   []string{inLab},
+		Files:  map[string]string{hfvmmPath: hfvmm, floorPath: filepath.Join(guests, filepath.Base(floorPath))},
+		CPUs:   1,
+		Icount: true,
+		Stdout: &figures, Stderr: os.Stderr,
+		Kernel: *kernel,
+	}
+	for _, image := range append([]string{primary}, secondaries...) {
+		job.Files[image] = filepath.Join(guests, filepath.Base(image))
+	}
+	if err := build(ctx, job.Init); err != nil {
+		return err
+	}
+	if err := job.Provide(ctx); err != nil {
+		return err
+	}
+	if code, err := lab.Run(ctx, job); err != nil {
+		return err
+	} else if code != 0 {
+		return fmt.Errorf("the benchmark ended with exit code %d", code)
+	}
+	return publish(figures.Bytes(), *out)
+}
+
+// build makes the executable that runs inside.
+func build(ctx context.Context, out string) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", out, "github.com/hfvmm/hfvmm/vmm/lab/bench")
+	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH=arm64", "CGO_ENABLED=0")
+	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("go build for linux/arm64: %w", err)
+	}
+	return nil
+}
+
+// publish prints the table and writes the file.
+func publish(figures []byte, out string) error {
+	var rows []row
+	if err := json.Unmarshal(figures, &rows); err != nil {
+		return fmt.Errorf("figures of the lab: %w", err)
+	}
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "instructions\tfloor\tratio\t")
+	for _, r := range rows {
+		fmt.Fprintf(w, "%d\t%d\t%.2f\t  %s\n", r.Instructions, r.Floor, r.Ratio, titles[r.Name])
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	if out == "" {
+		return nil
+	}
+	text, err := json.MarshalIndent(rows, "", "\t")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(out, append(text, '\n'), 0o644)
+}
+
+// settle is how long a freshly booted Linux has something to do besides. It passes in no time on a clock
+// that counts instructions.
+const settle = 10 * time.Second
+
+// measureBoth runs the guests under the floor and under hfvmm and writes the rows.
+func measureBoth(out io.Writer) error {
+	time.Sleep(settle)
+	floor, err := measure(append([]string{floorPath, primary}, secondaries...))
+	if err != nil {
+		return err
+	}
+	args := []string{hfvmmPath, "run", "--host", "kvm", "--abi", "spci", "--mem", "64M", "--cpus", "1", "--primary", primary}
+	for _, s := range secondaries {
+		args = append(args, "--secondary", s)
+	}
+	rows, err := measure(args)
+	if err != nil {
+		return err
+	}
+	if len(rows) == 0 || len(rows) != len(floor) {
+		return fmt.Errorf("%d figures of hfvmm, %d of the floor", len(rows), len(floor))
+	}
+	for i, f := range floor {
+		if rows[i].Name != f.Name || f.Instructions == 0 {
+			return fmt.Errorf("figure %d is %+v, and %+v of the floor", i, rows[i], f)
+		}
+		rows[i].Floor = f.Instructions
+		rows[i].Ratio = float64(rows[i].Instructions) / float64(f.Instructions)
+	}
+	return json.NewEncoder(out).Encode(rows)
+}
+
+// measure runs a monitor with the guests and picks the lines "BENCH name figure" out of what they print.
+func measure(command []string) ([]row, error) {
+	cmd := exec.Command(command[0], command[1:]...)
+	output, err := cmd.CombinedOutput()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w\n%s", command[0], err, output)
+	}
+	var rows []row
+	for lines := bufio.NewScanner(bytes.NewReader(output)); lines.Scan(); {
+		words := strings.Fields(lines.Text())
+		if len(words) != 3 || words[0] != "BENCH" {
+			continue
+		}
+		n, err := strconv.ParseUint(words[2], 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("%s: line %q: %w", command[0], lines.Text(), err)
+		}
+		rows = append(rows, row{Name: words[1], Instructions: n})
+	}
+	if !bytes.Contains(output, []byte("PASS")) {
+		return nil, fmt.Errorf("%s did not finish:\n%s", command[0], output)
+	}
+	return rows, nil
+}
