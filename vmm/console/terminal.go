@@ -44,8 +44,8 @@ func (t *terminal) Start() error {
 	if t.closed {
 		return nil
 	}
-	io.WriteString(t.err, greeting)
 	t.guard = startGuard(t.in)
+	io.WriteString(t.err, greeting)
 	cooked, err := term.MakeRaw(int(t.in.Fd()))
 	if err != nil {
 		t.guard.release()
