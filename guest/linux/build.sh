@@ -26,9 +26,9 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 cp "$source"/Kbuild "$source"/*.c "$source"/*.h "$scratch"
 
-# The common Makefile is named here because the one in HEADERS includes it by its installed path. No BTF: that
-# would need pahole, and nothing here wants it.
-make -s -C "$headers" -f "$common/Makefile" M="$scratch" ARCH=arm64 CROSS_COMPILE="$CROSS_COMPILE" CC="$CC" \
+# What the Makefile in HEADERS says is said here, because it names the installed paths. No BTF: that would need
+# pahole, and nothing here wants it.
+make -s -C "$common" O="$headers" M="$scratch" ARCH=arm64 CROSS_COMPILE="$CROSS_COMPILE" CC="$CC" \
 	CONFIG_DEBUG_INFO_BTF_MODULES= KCFLAGS="-Werror -ffile-prefix-map=$scratch=." modules
 "${CROSS_COMPILE}strip" --strip-debug "$scratch/hfvmm.ko"
 mkdir -p "$(dirname "$3")"
