@@ -28,6 +28,8 @@ type partition struct {
 	vcpus    []vcpu
 	box      mailbox
 	aborting bool // one of its vCPUs aborted; none of them runs guest code again
+
+	receivers []*vcpu // blocked until a message is handed to them: see await
 }
 
 // New returns the partition manager of a machine whose primary runs. vCPU 0 of every secondary is
@@ -48,6 +50,7 @@ func New(cfg Config) (*Core, error) {
 	for i := range cfg.Partitions {
 		p, vm := &cfg.Partitions[i], &c.vms[i]
 		vm.index, vm.ram, vm.vcpus = uint16(i), p.RAM, make([]vcpu, len(p.VCPUs))
+		vm.receivers = make([]*vcpu, 0, len(p.VCPUs))
 		for j, v := range p.VCPUs {
 			vm.vcpus[j] = vcpu{VCPU: v, vm: vm, state: off}
 		}

@@ -3,7 +3,7 @@
 //
 // The [Core] holds the state machines and speaks in typed results. A personality turns the registers
 // of a call into arguments of the core, and its results into registers: SPCI is the interface of
-// Hafnium in November 2019.
+// Hafnium in November 2019, HF that of January 2019. A machine serves one of them to all its VMs.
 //
 // Partition 0 is the primary VM. It alone runs vCPUs of the others, the secondaries, each on the pCPU
 // of the primary vCPU that asked. A vCPU belongs to the thread of the pCPU that it runs on, from the

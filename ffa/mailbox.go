@@ -56,17 +56,17 @@ func (c *Core) configure(v *vcpu, tx, rx uint64) (status, hypercall.Outcome) {
 }
 
 // send copies size bytes of the caller's TX page to VM to. If that VM cannot take them now, the caller
-// may ask to be notified when it can.
-func (c *Core) send(v *vcpu, to *partition, size uint64, notify bool) (status, hypercall.Outcome) {
+// may ask to be notified when it can. taker is the vCPU that took the message as it was sent, or nil.
+func (c *Core) send(v *vcpu, to *partition, size uint64, notify bool) (_ status, taker *vcpu, _ hypercall.Outcome) {
 	from := v.vm
 	if to == nil || to == from || size > MaxMessage || from.box.tx == nil {
-		return invalid, hypercall.Outcome{}
+		return invalid, nil, hypercall.Outcome{}
 	}
 	if !to.box.accepting() {
 		if notify {
 			to.box.waiters.push(from.index)
 		}
-		return busy, hypercall.Outcome{}
+		return busy, nil, hypercall.Outcome{}
 	}
 	copy(to.box.rx, from.box.tx[:size])
 	to.box.got = message{sender: from.index, receiver: to.index, size: uint32(size)}
@@ -75,11 +75,13 @@ func (c *Core) send(v *vcpu, to *partition, size uint64, notify bool) (status, h
 	if to.index == primary {
 		to.box.state = boxRead
 		res.size = uint32(size)
+	} else if taker = to.deliver(); taker != nil {
+		res.taker = taker.VCPU
 	}
 	if from.index == primary {
-		return success, hypercall.Outcome{}
+		return success, taker, hypercall.Outcome{}
 	}
-	return success, v.leave(ready, res)
+	return success, taker, v.leave(ready, res)
 }
 
 // receive takes the caller's message. With no message it fails, or blocks until there is a message or

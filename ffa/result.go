@@ -40,6 +40,7 @@ type runResult struct {
 	status   status
 	vcpu     hypercall.VCPUID // the vCPU of the call; for runWakeUp the one to wake
 	receiver uint16           // runMessage: a VM
+	taker    *hypercall.VCPU  // runMessage: the receiver's vCPU that took it as it was sent, or nil
 	size     uint32           // runMessage: bytes, told only if the receiver is the primary
 	ns       uint64           // runMessageWait, runWFI: until the timer fires, 0 = there is none
 }

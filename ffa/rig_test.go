@@ -69,13 +69,19 @@ func newRig(t tester, vcpus ...int) *rig {
 	if r.core, err = New(cfg); err != nil {
 		t.Fatalf("%v", err)
 	}
-	if r.primary, err = hypercall.NewTable(r.core.SPCI()); err != nil {
-		t.Fatalf("%v", err)
-	}
-	if r.secondary, err = hypercall.NewTable(r.core.SPCI(), r.core.PSCI()); err != nil {
-		t.Fatalf("%v", err)
-	}
+	r.serve(r.core.SPCI())
 	return r
+}
+
+// serve gives the VMs this personality.
+func (r *rig) serve(personality hypercall.Service) {
+	var err error
+	if r.primary, err = hypercall.NewTable(personality); err != nil {
+		r.t.Fatalf("%v", err)
+	}
+	if r.secondary, err = hypercall.NewTable(personality, r.core.PSCI()); err != nil {
+		r.t.Fatalf("%v", err)
+	}
 }
 
 // ramOf is the memory of a VM, txOf and rxOf are the pages in it that tests use for the mailbox.

@@ -54,12 +54,12 @@ func (v *vcpu) resume(interrupt bool) (runnable bool) {
 	case waitingMessage:
 		if m, ok := v.vm.box.take(); ok {
 			v.waiting.putMessage(&v.Regs, m)
+			v.waiting = nil
 		} else if interrupt {
-			v.waiting.putInterrupted(&v.Regs)
+			v.interruptReceive()
 		} else {
 			return false
 		}
-		v.waiting = nil
 	case waitingInterrupt:
 		return interrupt
 	}
@@ -131,7 +131,7 @@ func (c *Core) TimerFired(v *hypercall.VCPU) {
 func (c *Core) Abort(v *hypercall.VCPU) hypercall.Outcome {
 	c.mu.Lock()
 	u := c.caller(v)
-	u.vm.aborting = true
+	u.vm.aborting, u.vm.receivers = true, u.vm.receivers[:0]
 	out := u.leave(aborted, runResult{kind: runAborted, vcpu: u.ID})
 	c.mu.Unlock()
 	return out

@@ -107,7 +107,7 @@ func (s *spci) msgSend(v *vcpu, a spciArgs) hypercall.Outcome {
 	case attributes&spciMemory != 0:
 		st = notSupported
 	default:
-		st, out = s.send(v, s.vm(to), size, attributes&spciNotify != 0)
+		st, _, out = s.send(v, s.vm(to), size, attributes&spciNotify != 0)
 	}
 	putStatus(&v.Regs, st)
 	return out

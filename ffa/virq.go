@@ -72,7 +72,11 @@ func (c *Core) inject(v *vcpu, p *partition, index, intid uint64) (injection, hy
 	if target == nil {
 		return injectionFailed, hypercall.Outcome{}
 	}
-	switch rose := target.irqs.raise(uint(intid)); {
+	rose := target.irqs.raise(uint(intid))
+	if rose && target.awaits() {
+		target.interruptReceive()
+	}
+	switch {
 	case !rose || target == v:
 		return injected, hypercall.Outcome{}
 	case v.vm.index == primary:

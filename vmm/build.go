@@ -88,6 +88,10 @@ func (m *Machine) connect() error {
 		return err
 	}
 	log := hypercall.NewDebugLog(len(m.vms), func(vm int, line []byte) { m.cfg.DebugLog(m.vms[vm].name, line) })
+	partitions := m.core.SPCI()
+	if m.cfg.ABI == HF {
+		partitions = m.core.HF()
+	}
 	for i, v := range m.vms {
 		psci := m.core.PSCI()
 		if i == 0 {
@@ -95,7 +99,7 @@ func (m *Machine) connect() error {
 				return err
 			}
 		}
-		if err := v.setTable(psci, m.core.SPCI(), log); err != nil {
+		if err := v.setTable(psci, partitions, log); err != nil {
 			return err
 		}
 	}

@@ -13,6 +13,7 @@ type Config struct {
 	Memory      uint64 // RAM of the whole machine in bytes; secondaries are carved from its top
 	CPUs        int    // vCPUs of the primary, which are the machine's physical CPUs
 	Secondaries []Secondary
+	ABI         ABI           // what VMs call
 	Slice       time.Duration // the longest that a secondary runs before its primary vCPU is asked again
 
 	ConsoleIn  io.Reader // bytes for the primary's PL011; nil for none
@@ -20,6 +21,17 @@ type Config struct {
 	DebugLog   PartitionLog
 	Log        *slog.Logger
 }
+
+// ABI is an interface between the VMs and the partition manager. A machine serves one to all VMs.
+type ABI uint8
+
+// The interfaces.
+const (
+	SPCI ABI = iota // Hafnium's of November 2019: SPCI 0.9
+	HF              // Hafnium's of January 2019
+)
+
+func (a ABI) String() string { return [...]string{"spci", "hf"}[a] }
 
 // PartitionLog receives the lines that VMs print with the debug-log call.
 type PartitionLog func(vm string, line []byte)

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"fmt"
 
+	"github.com/hfvmm/hfvmm/ffa"
 	"github.com/hfvmm/hfvmm/hypercall"
 	"github.com/hfvmm/hfvmm/kvmarm"
 	"github.com/hfvmm/hfvmm/vmm/boot"
@@ -76,12 +77,16 @@ func (m *Machine) loadPrimary(ram span) (hypercall.Boot, error) {
 }
 
 // loadSecondary puts the image of a secondary at the first byte of its RAM and returns where its
-// vCPU 0 starts: there, with the size of its memory in x0.
+// vCPU 0 starts, as its interface demands.
 func (m *Machine) loadSecondary(s *Secondary, ram span) (hypercall.Boot, error) {
 	img, err := boot.ReadFlat(s.Image, ram.size)
 	if err != nil {
 		return hypercall.Boot{}, fmt.Errorf("%w: secondary %s: %w", ErrUsage, s.Name, err)
 	}
 	copy(m.ram.Slice(ram.base, ram.size), img)
-	return hypercall.Boot{Entry: ram.base, X0: ram.size}, nil
+	start := ffa.SPCIBoot
+	if m.cfg.ABI == HF {
+		start = ffa.HFBoot
+	}
+	return start(ffa.Span{Base: ram.base, Size: ram.size}), nil
 }

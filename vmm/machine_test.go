@@ -66,7 +66,8 @@ func (l locked) Write(b []byte) (int, error) {
 }
 
 // machine returns the configuration of a bare-metal primary with these secondaries; "name*2" gives
-// a secondary two vCPUs.
+// a secondary two vCPUs. The name of the primary says
+// which interface it was written for.
 func machine(t *testing.T, r *record, cpus int, primary string, secondaries ...string) Config {
 	t.Helper()
 	needKVM(t)
@@ -82,6 +83,9 @@ func machine(t *testing.T, r *record, cpus int, primary string, secondaries ...s
 			r.lines = append(r.lines, vm+": "+string(line))
 		},
 		Log: slog.New(slog.NewTextHandler(locked{&r.mu, &r.log}, nil)),
+	}
+	if strings.HasPrefix(primary, "hf_") {
+		cfg.ABI = HF
 	}
 	for i, s := range secondaries {
 		name, vcpus := s, 1
@@ -119,6 +123,7 @@ func TestGuestProgramsPass(t *testing.T) {
 		{"full mailboxes are reported when they become writable and nothing is lost", 1, "flood", []string{"flood", "sink", "echo"}},
 		{"two secondaries pass a message round", 1, "relay", []string{"relay", "relay"}},
 		{"a secondary powers on and signals its second vCPU", 1, "two", []string{"two*2"}},
+		{"in the interface of January 2019, messages come back and full mailboxes are reported", 1, "hf_echo", []string{"hf_echo", "hf_flood"}},
 		{"of two CPUs that run one vCPU one is told BUSY and no turn is lost", 2, "race", []string{"turns"}},
 	} {
 		t.Run(c.primary, func(t *testing.T) {

@@ -36,7 +36,7 @@ func TestBadInputIsRefusedWithItsNameAndARemedy(t *testing.T) {
 		{"no slice", []string{"--primary=Image", "--slice=0"}, []string{`--slice`, `"0"`, "like 1ms"}},
 		{"slice without unit", []string{"--primary=Image", "--slice=5"}, []string{`--slice`, `"5"`, "like 1ms"}},
 		{"negative timeout", []string{"--primary=Image", "--timeout=-1s"}, []string{`--timeout`, `"-1s"`, "30s"}},
-		{"unknown abi", []string{"--primary=Image", "--abi=xen"}, []string{`--abi`, `"xen"`, "give spci"}},
+		{"unknown abi", []string{"--primary=Image", "--abi=xen"}, []string{`--abi`, `"xen"`, "give spci or hf"}},
 		{"unknown host", []string{"--primary=Image", "--host=moon"}, []string{`--host`, `"moon"`, "give auto or kvm or lab"}},
 		{"unknown log format", []string{"--primary=Image", "--log-format=xml"}, []string{`"xml"`, "give text or json"}},
 		{"unknown serial", []string{"--primary=Image", "--serial=tty"}, []string{`--serial`, `"tty"`, "give stdio"}},

@@ -35,7 +35,7 @@ func newOptions() *options {
 	return &options{
 		mem:       512 << 20,
 		cpus:      2,
-		abi:       choice{"spci", []string{"spci"}},
+		abi:       choice{vmm.SPCI.String(), []string{vmm.SPCI.String(), vmm.HF.String()}},
 		slice:     span(time.Millisecond),
 		host:      choice{"auto", []string{"auto", "kvm", "lab"}},
 		logFormat: choice{"text", []string{"text", "json"}},
@@ -71,6 +71,9 @@ func (o *options) config(log *slog.Logger) (vmm.Config, error) {
 		CPUs:        int(o.cpus),
 		Secondaries: o.secondaries,
 		Slice:       time.Duration(o.slice),
+	}
+	if o.abi.value == vmm.HF.String() {
+		cfg.ABI = vmm.HF
 	}
 	if err := o.readManifest(&cfg, log); err != nil {
 		return cfg, err
