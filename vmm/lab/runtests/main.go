@@ -98,7 +98,7 @@ func (o *options) execute(ctx context.Context) (int, error) {
 	job := lab.Job{
 		Init:   filepath.Join(work, "init"),
 		Args:   slices.Concat([]string{inLab}, o.testFlags(), []string{"--"}, o.packages),
-		Env:    []string{"HFVMM_REQUIRE_LAB=1"},
+		Env:    []string{mustRun},
 		Files:  map[string]string{},
 		Memory: 2 << 30,
 		Stdout: os.Stdout, Stderr: os.Stderr,
@@ -131,7 +131,10 @@ func (o *options) execute(ctx context.Context) (int, error) {
 	return lab.Run(ctx, job)
 }
 
-const testBinary = "lab.test"
+const (
+	testBinary = "lab.test"
+	mustRun    = "HFVMM_REQUIRE_LAB=1" // tells tests that a missing KVM is a failure here
+)
 
 func (o *options) testFlags() []string {
 	flags := []string{"-test.v", "-test.timeout=" + o.timeout.String()}
@@ -183,6 +186,7 @@ func (o *options) goTest(ctx context.Context) (int, error) {
 		args = append(args, "./"+filepath.ToSlash(p))
 	}
 	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Env = append(os.Environ(), mustRun)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	return exitCode(cmd.Run())
 }
