@@ -4,23 +4,26 @@ package main
 
 import (
 	"bytes"
-	"errors"
+	"cmp"
 	"fmt"
-	"io"
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // patience is how long a job waits for one message. It is wide because everything may run emulated.
 const patience = 60 * time.Second
 
-// mailbox is an open /dev/hfN. Reads and writes go through the runtime's poller, so they exercise
+// mailbox is an open /dev/hfN. Reads and writes wait in the runtime's poller, so they exercise
 // O_NONBLOCK and poll of the driver as well.
 type mailbox struct {
 	*os.File
-	buf [4096]byte
+	conn syscall.RawConn
+	buf  [4096]byte
 }
 
 func devicePath(vm int) string { return "/dev/hf" + strconv.Itoa(vm) }
@@ -30,27 +33,49 @@ func openMailbox(vm int) (*mailbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &mailbox{File: f}, nil
-}
-
-func (m *mailbox) send(p []byte) error {
-	if err := m.SetWriteDeadline(time.Now().Add(patience)); err != nil {
-		return err
-	}
-	_, err := m.Write(p)
-	return err
-}
-
-// receive returns the next message, which is valid until the next call.
-func (m *mailbox) receive() ([]byte, error) {
-	if err := m.SetReadDeadline(time.Now().Add(patience)); err != nil {
+	conn, err := f.SyscallConn()
+	if err != nil {
 		return nil, err
 	}
-	n, err := m.Read(m.buf[:])
-	if errors.Is(err, io.EOF) { // an empty message
-		err = nil
+	return &mailbox{File: f, conn: conn}, nil
+}
+
+// send goes below [os.File.Write], which gives up an empty message when the mailbox is full.
+func (m *mailbox) send(p []byte) error {
+	err := m.SetWriteDeadline(time.Now().Add(patience))
+	if err != nil {
+		return err
 	}
-	return m.buf[:n], err
+	waitErr := m.conn.Write(func(fd uintptr) (done bool) {
+		_, err = unix.Write(int(fd), p)
+		return err != unix.EAGAIN
+	})
+	return m.failure("write", cmp.Or(waitErr, err))
+}
+
+// receive returns the next message, which is valid until the next call. It goes below [os.File.Read],
+// which takes an empty message for the end of the file.
+func (m *mailbox) receive() ([]byte, error) {
+	err := m.SetReadDeadline(time.Now().Add(patience))
+	if err != nil {
+		return nil, err
+	}
+	n := 0
+	waitErr := m.conn.Read(func(fd uintptr) (done bool) {
+		n, err = unix.Read(int(fd), m.buf[:])
+		return err != unix.EAGAIN
+	})
+	if err := m.failure("read", cmp.Or(waitErr, err)); err != nil {
+		return nil, err
+	}
+	return m.buf[:n], nil
+}
+
+func (m *mailbox) failure(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &os.PathError{Op: op, Path: m.Name(), Err: err}
 }
 
 // ask sends p and returns the answer.
