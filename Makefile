@@ -8,8 +8,11 @@ LINUX  := $(wildcard guest/linux/*.c guest/linux/*.h guest/linux/Kbuild guest/li
 ARM64  := GOOS=linux GOARCH=arm64 CGO_ENABLED=0
 
 # Packages whose tests need KVM, and the files that those use.
-KVM_TESTS := kvmarm vmm
+KVM_TESTS := kvmarm vmm guest
 KVM_FILES := build/guest build/primary.cpio build/tools/guest-kernel
+
+# One CPU, because two cost several times as much where they are emulated.
+DEMO_CPUS := 1
 
 export PATH := $(TOOLS)/bin:$(PATH)
 
@@ -59,6 +62,18 @@ lab-tests: build guests
 	$(GO) run ./vmm/lab/runtests $(KVM_FILES:%=-with %) $(KVM_TESTS)
 
 test: lint unit lab-tests
+
+# The job that hfvmm is for: Linux as the primary VM schedules a bare-metal secondary and talks to it.
+demo: build guests
+	@echo "Debian's Linux for arm64 boots as the primary VM, beside the bare-metal secondary guest/baremetal/service/echo.c."
+	@echo "Where there is no KVM for arm64, QEMU emulates a host that has it."
+	bin/hfvmm run --primary build/tools/guest-kernel --initrd build/primary.cpio --cpus $(DEMO_CPUS) \
+		--cmdline "console=ttyAMA0 quiet hfdemo" --secondary build/guest/echo.bin,name=echo
+
+# Instructions that hfvmm spends on a call, beside those of a C program that does only what it must.
+bench: build baremetal
+	@$(MAKE) --no-print-directory -s -C testdata/bench OUT=$(GUEST)
+	$(GO) run ./vmm/lab/bench -kernel build/tools/lab-kernel -out build/bench.json build/guest bin/hfvmm-linux-arm64
 
 fuzz: | tools
 	@for p in $$($(GO) list ./...); do \
