@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 
-	"github.com/hfvmm/hfvmm/kvmarm"
 	"github.com/hfvmm/hfvmm/vmm"
 	"github.com/hfvmm/hfvmm/vmm/lab"
 )
@@ -24,11 +23,11 @@ type host interface {
 type thisHost struct{}
 
 func (thisHost) usable() error {
-	k, err := openKVM()
+	features, err := probeKVM()
 	if err != nil {
 		return err
 	}
-	return k.Close()
+	return usableKVM(features)
 }
 
 func (thisHost) run(ctx context.Context, cfg vmm.Config) (vmm.Ending, error) {
@@ -38,22 +37,3 @@ func (thisHost) run(ctx context.Context, cfg vmm.Config) (vmm.Ending, error) {
 func (thisHost) provide(ctx context.Context, job *lab.Job) error { return job.Provide(ctx) }
 
 func (thisHost) lab(ctx context.Context, job lab.Job) (int, error) { return lab.Run(ctx, job) }
-
-// openKVM opens this host's KVM if hfvmm can use it.
-func openKVM() (*kvmarm.System, error) {
-	k, err := kvmarm.Open("/dev/kvm")
-	if err != nil {
-		return nil, err
-	}
-	vm, err := k.CreateVM(0)
-	if err != nil {
-		k.Close()
-		return nil, err
-	}
-	defer vm.Close()
-	if !vm.HasSMCCCFilter() {
-		k.Close()
-		return nil, errNoFilter
-	}
-	return k, nil
-}

@@ -2,9 +2,11 @@ package main
 
 import (
 	"log/slog"
+	"path/filepath"
 
 	"github.com/hfvmm/hfvmm/vmm"
 	"github.com/hfvmm/hfvmm/vmm/boot"
+	"github.com/hfvmm/hfvmm/vmm/debian"
 )
 
 // readManifest lets --manifest say what the VMs are.
@@ -17,7 +19,7 @@ func (o *options) readManifest(cfg *vmm.Config, log *slog.Logger) error {
 	case o.primary != "" || o.initrd != "" || len(o.secondaries) > 0:
 		return usageErrorf("--manifest %q already names the VMs; drop --primary, --initrd and --secondary, or drop --manifest", o.manifest)
 	}
-	m, err := boot.ReadManifest(o.manifest, "")
+	m, err := boot.ReadManifest(o.manifest, cachedDTC())
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
@@ -29,4 +31,17 @@ func (o *options) readManifest(cfg *vmm.Config, log *slog.Logger) error {
 		cfg.Secondaries = append(cfg.Secondaries, vmm.Secondary{Name: s.Name, Image: s.Kernel, VCPUs: s.VCPUs, Memory: s.Memory})
 	}
 	return nil
+}
+
+// cachedDTC is the folder in which the cache has dtc, or "".
+func cachedDTC() string {
+	cache, err := debian.Open()
+	if err != nil {
+		return ""
+	}
+	root, ok := cache.Has(debian.DeviceTreeCompiler())
+	if !ok {
+		return ""
+	}
+	return filepath.Join(root, "bin")
 }

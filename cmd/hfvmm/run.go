@@ -100,8 +100,6 @@ func asNoKVM(err error) error {
 	return &exitError{exitNoKVM, err}
 }
 
-var errNoFilter = errors.New("this kernel's KVM has no SMCCC filter; run Linux 6.4 or later")
-
 // session is one run of a machine.
 type session struct {
 	*app

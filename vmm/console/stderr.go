@@ -3,7 +3,10 @@ package console
 import (
 	"bytes"
 	"io"
+	"os"
 	"sync"
+
+	"golang.org/x/term"
 )
 
 // Stderr is standard error as messages are written to it. While the terminal is raw, a line feed no longer
@@ -45,4 +48,10 @@ func (s *Stderr) setRaw(raw bool) {
 	s.mu.Lock()
 	s.raw = raw
 	s.mu.Unlock()
+}
+
+// IsTerminal reports whether messages go to a terminal.
+func (s *Stderr) IsTerminal() bool {
+	f, ok := s.w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }

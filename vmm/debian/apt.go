@@ -31,17 +31,28 @@ func hostArch() string {
 	return runtime.GOARCH // amd64, arm64, riscv64 and ppc64le's cousins bear the same names
 }
 
-// newAPT lays out the state of an apt that knows the suites.
-func newAPT(dir string, suites []string) (*apt, error) {
+// Ready says what this machine lacks for fetching packages, if anything. It does not ask the mirror.
+func Ready() error {
+	_, err := archive()
+	return err
+}
+
+// archive returns the address of Debian's archive if packages can be fetched from it here.
+func archive() (address string, err error) {
 	for _, program := range []string{"apt-get", "apt-cache", "dpkg-deb"} {
 		if _, err := exec.LookPath(program); err != nil {
-			return nil, fmt.Errorf("%s, which fetches Debian's packages, is not on this machine", program)
+			return "", fmt.Errorf("%s, which fetches Debian's packages, is not on this machine", program)
 		}
 	}
 	if _, err := os.Stat(keyring); err != nil {
-		return nil, fmt.Errorf("%s, which holds the keys of Debian's archive, is missing: install the package debian-archive-keyring", keyring)
+		return "", fmt.Errorf("%s, which holds the keys of Debian's archive, is missing: install the package debian-archive-keyring", keyring)
 	}
-	address, err := mirror(os.DirFS("/etc/apt"))
+	return mirror(os.DirFS("/etc/apt"))
+}
+
+// newAPT lays out the state of an apt that knows the suites.
+func newAPT(dir string, suites []string) (*apt, error) {
+	address, err := archive()
 	if err != nil {
 		return nil, err
 	}
