@@ -6,7 +6,7 @@
 #define FLOOD  (FIRST_SECONDARY + 0)
 #define SINK   (FIRST_SECONDARY + 1)
 #define ECHO   (FIRST_SECONDARY + 2)
-#define COUNT  1000u
+#define COUNT  200u
 
 static void secondary_to_secondary(void)
 {
