@@ -2,7 +2,9 @@
 /*
  * One kernel thread per vCPU of a secondary. It calls SPCI_RUN, and follows, result by result, what
  * the document "Scheduler VM expectations" of Hafnium demands. Its sentences are named by the result
- * that they stand under.
+ * that they stand under. One of them needs nothing here: "Enable, handle and ignore interrupts for the non-secure
+ * hypervisor physical timer (PPI 10, IRQ 26)" is about a hypervisor that borrows the timer of the CPU it runs on. Under
+ * KVM the primary has no such timer; a SPCI_RUN that must end early ends with INTERRUPT by itself.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
