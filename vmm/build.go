@@ -7,6 +7,7 @@ import (
 	"github.com/hfvmm/hfvmm/ffa"
 	"github.com/hfvmm/hfvmm/hypercall"
 	"github.com/hfvmm/hfvmm/kvmarm"
+	"github.com/hfvmm/hfvmm/pvsched"
 )
 
 // build makes the machine, ready to run: every check that can fail comes before the first KVM_RUN.
@@ -99,7 +100,15 @@ func (m *Machine) connect() error {
 				return err
 			}
 		}
-		if err := v.setTable(psci, partitions, log); err != nil {
+		services := []hypercall.Service{psci, partitions, log}
+		if m.cfg.PVSched.serves(i) {
+			if v.sched, err = pvsched.New(len(v.vcpus), schedHost{v}, schedHost{v}); err != nil {
+				return err
+			}
+			services = append(services, v.sched)
+			services[0] = power{psci, v}
+		}
+		if err := v.setTable(services...); err != nil {
 			return err
 		}
 	}

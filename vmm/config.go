@@ -14,6 +14,7 @@ type Config struct {
 	CPUs        int    // vCPUs of the primary, which are the machine's physical CPUs
 	Secondaries []Secondary
 	ABI         ABI           // what VMs call
+	PVSched     Scope         // who has PV_SCHED
 	Slice       time.Duration // the longest that a secondary runs before its primary vCPU is asked again
 
 	ConsoleIn  io.Reader // bytes for the primary's PL011; nil for none

@@ -56,7 +56,7 @@ const issWnR = 1 << 6
 // a secondary, or the watcher that saw its WFI. Timer and requests are served before the next KVM_RUN.
 func (p *pcpu) interrupted(v *vcpu) hypercall.Outcome {
 	v.kvm.SetImmediateExit(false)
-	if v != p.home && !v.timerFired && p.idleRun.Load() == p.runs.Load() {
+	if v != p.home && !v.timerFired && p.idleRun.Load() == p.runs.Load() && !v.kicked.Swap(false) {
 		return p.m.core.WaitForInterrupt(&v.VCPU)
 	}
 	return hypercall.Outcome{}

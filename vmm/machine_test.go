@@ -89,8 +89,11 @@ func machine(t *testing.T, r *record, cpus int, primary string, secondaries ...s
 	}
 	for i, s := range secondaries {
 		name, vcpus := s, 1
-		if n, err := fmt.Sscanf(s, "two*%d", &vcpus); n == 1 && err == nil {
-			name = "two"
+		if before, count, ok := strings.Cut(s, "*"); ok {
+			name = before
+			if _, err := fmt.Sscan(count, &vcpus); err != nil {
+				t.Fatal(err)
+			}
 		}
 		cfg.Secondaries = append(cfg.Secondaries, Secondary{
 			Name: fmt.Sprintf("%s%d", name, i), Image: filepath.Join(guests, name+".bin"), VCPUs: vcpus, Memory: 1 << 20,
@@ -125,10 +128,13 @@ func TestGuestProgramsPass(t *testing.T) {
 		{"a secondary powers on and signals its second vCPU", 1, "two", []string{"two*2"}},
 		{"in the interface of January 2019, messages come back and full mailboxes are reported", 1, "hf_echo", []string{"hf_echo", "hf_flood"}},
 		{"of two CPUs that run one vCPU one is told BUSY and no turn is lost", 2, "race", []string{"turns"}},
+		{"PV_SCHED's flag is set while a vCPU is scheduled out, and a kick ends WFI", 2, "pvsched", []string{"pvsched*2"}},
 	} {
 		t.Run(c.primary, func(t *testing.T) {
 			var r record
-			ending, err := run(t, machine(t, &r, c.cpus, c.primary, c.secondaries...))
+			cfg := machine(t, &r, c.cpus, c.primary, c.secondaries...)
+			cfg.PVSched = AllVMs
+			ending, err := run(t, cfg)
 			if ending != PoweredOff || err != nil || !strings.HasSuffix(r.console.String(), "PASS\r\n") {
 				t.Errorf("rule: %s\nending %v, error %v\n%v", c.rule, ending, err, &r)
 			}

@@ -146,13 +146,16 @@ func (p *pcpu) apply(out hypercall.Outcome) bool {
 
 // enter makes v the vCPU that the pCPU runs.
 func (p *pcpu) enter(v *vcpu) {
-	if p.cur.Load() == v {
+	old := p.cur.Load()
+	if old == v {
 		return
 	}
+	old.schedule(p, false)
 	p.cur.Store(v)
 	p.switches.Add(1)
+	v.schedule(p, true)
 	if v != p.home {
-		p.watch.lent()
+		p.watch.wake()
 	}
 }
 

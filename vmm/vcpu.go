@@ -2,6 +2,7 @@ package vmm
 
 import (
 	"fmt"
+	"sync/atomic"
 
 	"github.com/hfvmm/hfvmm/hypercall"
 	"github.com/hfvmm/hfvmm/kvmarm"
@@ -19,9 +20,10 @@ type vcpu struct {
 
 	// Of a secondary:
 	stats      *kvmarm.Stats
-	line       bool // level last given to the CPU's IRQ line
-	timerHigh  bool // last known level of the virtual timer's output
-	timerFired bool // that went high, and the ffa core has not masked the timer since
+	line       bool        // level last given to the CPU's IRQ line
+	timerHigh  bool        // last known level of the virtual timer's output
+	timerFired bool        // that went high, and the ffa core has not masked the timer since
+	kicked     atomic.Bool // a sibling ended its next WFI
 
 	err error // first failed register access; checked before the vCPU runs
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/hfvmm/hfvmm/hypercall"
 	"github.com/hfvmm/hfvmm/kvmarm"
+	"github.com/hfvmm/hfvmm/pvsched"
 )
 
 // vm is one virtual machine: the primary (index 0) or a secondary.
@@ -17,6 +18,7 @@ type vm struct {
 	kvm   *kvmarm.VM
 	vcpus []*vcpu
 	table *hypercall.Table
+	sched *pvsched.Service // nil if the VM has no PV_SCHED
 }
 
 // newVM makes a VM with its RAM mapped and its vCPUs created. The SMCCC filter follows in

@@ -15,6 +15,8 @@ import (
 //   - it ends the run when the timer of the primary's vCPU expires;
 //   - it ends the run when the secondary's vCPU blocks in WFI.
 //
+// It also repeats a kick of the primary's vCPU, which may have come just before the WFI that it was to end.
+//
 // It samples: a run that is over within a tick costs two atomic operations and no system call. When
 // nothing was lent for a while it sleeps until the next lending wakes it.
 type watcher struct {
@@ -23,6 +25,7 @@ type watcher struct {
 	tick   time.Duration
 	asleep atomic.Bool
 	alarm  chan struct{}
+	again  atomic.Bool  // a kick is to be repeated
 	home   *kvmarm.Peek // registers of the pCPU's own vCPU
 }
 
@@ -41,11 +44,17 @@ func (w *watcher) init(p *pcpu) (err error) {
 	return err
 }
 
-// lent wakes the watcher if it sleeps. Called by the pCPU at each lending.
-func (w *watcher) lent() {
+// wake wakes the watcher if it sleeps. The pCPU does that at each lending.
+func (w *watcher) wake() {
 	if w.asleep.Load() && w.asleep.CompareAndSwap(true, false) {
 		w.alarm <- struct{}{}
 	}
+}
+
+// kickAgain kicks the pCPU's own vCPU at the next tick.
+func (w *watcher) kickAgain() {
+	w.again.Store(true)
+	w.wake()
 }
 
 // loop runs until the machine stops.
@@ -58,7 +67,7 @@ func (w *watcher) loop() {
 // sleep waits for the next lending and reports whether there is one.
 func (w *watcher) sleep() bool {
 	w.asleep.Store(true)
-	if w.p.lent() && w.asleep.CompareAndSwap(true, false) {
+	if (w.p.lent() || w.again.Load()) && w.asleep.CompareAndSwap(true, false) {
 		return true
 	}
 	select {
@@ -80,6 +89,9 @@ func (w *watcher) attend() {
 		case <-ticks.C:
 		case <-w.p.m.stopped:
 			return
+		}
+		if w.again.Swap(false) {
+			w.p.kick(w.p.home)
 		}
 		n, run := w.p.switches.Load(), w.p.runs.Load()
 		if n&1 == 0 {

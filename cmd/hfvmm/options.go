@@ -2,6 +2,7 @@ package main
 
 import (
 	"log/slog"
+	"slices"
 	"strconv"
 	"time"
 
@@ -21,6 +22,7 @@ type options struct {
 	secondaries secondaries
 	manifest    string
 	abi         choice
+	pvsched     choice
 	slice       span
 	serial      console.Spec
 	timeout     span
@@ -36,6 +38,7 @@ func newOptions() *options {
 		mem:       512 << 20,
 		cpus:      2,
 		abi:       choice{vmm.SPCI.String(), []string{vmm.SPCI.String(), vmm.HF.String()}},
+		pvsched:   scopeChoice(),
 		slice:     span(time.Millisecond),
 		host:      choice{"auto", []string{"auto", "kvm", "lab"}},
 		logFormat: choice{"text", []string{"text", "json"}},
@@ -52,6 +55,7 @@ func (o *options) addFlags(f *pflag.FlagSet) {
 	f.Var(&o.secondaries, "secondary", "a secondary VM, repeatable: a flat binary, and any of name=NAME, vcpus=N (1), mem=SIZE (1M)")
 	f.StringVar(&o.manifest, "manifest", "", "`FILE` with a Hafnium manifest (.dts or .dtb), in place of --primary and --secondary")
 	f.Var(&o.abi, "abi", "interface between the VMs and hfvmm")
+	f.Var(&o.pvsched, "pvsched", "VMs that can ask which of their vCPUs are scheduled out (PV_SCHED)")
 	f.Var(&o.slice, "slice", "longest run of a secondary before its CPU is given back to the primary")
 	f.Var(&o.serial, "serial", "where the serial line of the primary goes")
 	f.Var(&o.timeout, "timeout", "end the machine after this time")
@@ -70,6 +74,7 @@ func (o *options) config(log *slog.Logger) (vmm.Config, error) {
 		Memory:      uint64(o.mem),
 		CPUs:        int(o.cpus),
 		Secondaries: o.secondaries,
+		PVSched:     scope(o.pvsched),
 		Slice:       time.Duration(o.slice),
 	}
 	if o.abi.value == vmm.HF.String() {
@@ -80,6 +85,18 @@ func (o *options) config(log *slog.Logger) (vmm.Config, error) {
 	}
 	return cfg, o.checkFiles(&cfg)
 }
+
+// scopeChoice is a flag value that says which VMs have a service. At first none has.
+func scopeChoice() choice {
+	var words []string
+	for _, s := range vmm.Scopes {
+		words = append(words, s.String())
+	}
+	return choice{vmm.Nobody.String(), words}
+}
+
+// scope is the scope that such a value names.
+func scope(c choice) vmm.Scope { return vmm.Scope(slices.Index(c.words, c.value)) }
 
 // checkFiles refuses files that cannot be read or hold nothing.
 func (o *options) checkFiles(cfg *vmm.Config) error {

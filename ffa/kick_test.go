@@ -1,0 +1,65 @@
+package ffa
+
+import (
+	"testing"
+
+	"github.com/hfvmm/hfvmm/hypercall"
+)
+
+func TestKickWakesABlockedSiblingThroughThePrimary(t *testing.T) {
+	for _, c := range []struct {
+		rule  string
+		block func(r *rig, sibling *guest)
+		wakes bool
+	}{
+		{"in WFI", func(r *rig, s *guest) { r.core.WaitForInterrupt(&s.VCPU) }, true},
+		{"in a receiving call", func(r *rig, s *guest) { s.blocks(spciMsgWait) }, true},
+		{"preempted", func(r *rig, s *guest) { r.core.Preempt(&s.VCPU) }, false},
+		{"off", func(r *rig, s *guest) { s.call(hypercall.PSCICPUOff) }, false},
+	} {
+		t.Run(c.rule, func(t *testing.T) {
+			r := newRig(t, 2, 2)
+			r.mapped(0, 1)
+			a, b := r.vms[1][0], r.vms[1][1]
+			r.enter(r.vms[0][0], a)
+			a.call(hypercall.PSCICPUOn, 1, ramOf(1).Base, 0)
+			r.enter(r.vms[0][1], b)
+			c.block(r, b)
+			r.enter(r.vms[0][0], a)
+			out := r.core.Kick(&a.VCPU, 1)
+			if !c.wakes {
+				if out != (hypercall.Outcome{}) {
+					t.Errorf("outcome %+v", out)
+				}
+				return
+			}
+			if out != (hypercall.Outcome{Action: hypercall.Leave}) {
+				t.Errorf("outcome %+v", out)
+			}
+			r.settle()
+			if x := r.vms[0][0].x; x[0] != uint64(hfRunWakeUp) || x[1] != spciVCPU(b.ID) {
+				t.Errorf("the primary got %#x, %#x", x[0], x[1])
+			}
+			r.enter(r.vms[0][1], b)
+			if b.core().state != running {
+				t.Errorf("the sibling is in state %d", b.core().state)
+			}
+		})
+	}
+}
+
+func TestMailboxPagesAreKnown(t *testing.T) {
+	r := newRig(t, 1, 1)
+	if r.core.IsMailbox(1, txOf(1)) {
+		t.Error("a mailbox before there is one")
+	}
+	r.mapped(1)
+	for _, c := range []struct {
+		ipa  uint64
+		want bool
+	}{{txOf(1), true}, {rxOf(1), true}, {rxOf(1) + PageSize, false}, {txOf(0), false}, {0, false}} {
+		if got := r.core.IsMailbox(1, c.ipa); got != c.want {
+			t.Errorf("IsMailbox(%#x) = %v", c.ipa, got)
+		}
+	}
+}

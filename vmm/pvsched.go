@@ -1,0 +1,48 @@
+package vmm
+
+import (
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/hfvmm/hfvmm/ffa"
+	"github.com/hfvmm/hfvmm/hypercall"
+	"github.com/hfvmm/hfvmm/pvsched"
+)
+
+// schedHost gives PV_SCHED the memory and the vCPUs of a VM.
+type schedHost struct{ vm *vm }
+
+// Word implements pvsched.Memory. ipa is a multiple of pvsched.StateSize.
+func (h schedHost) Word(ipa uint64) *atomic.Uint32 {
+	vm := h.vm
+	if !vm.ram.contains(ipa, pvsched.StateSize) || vm.m.core.IsMailbox(vm.index, ipa&^(ffa.PageSize-1)) {
+		return nil
+	}
+	return (*atomic.Uint32)(unsafe.Pointer(&vm.m.ram.Slice(ipa, 4)[0]))
+}
+
+// Kick implements pvsched.Kicker.
+func (h schedHost) Kick(v *hypercall.VCPU, index int) hypercall.Outcome {
+	m := h.vm.m
+	if h.vm.index == 0 {
+		p := m.pcpus[index]
+		p.kick(p.home)
+		p.watch.kickAgain()
+		return hypercall.Outcome{}
+	}
+	target := h.vm.vcpus[index]
+	target.kicked.Store(true)
+	return m.core.Kick(v, index)
+}
+
+// schedule tells PV_SCHED that the pCPU begins or ceases to run v.
+func (v *vcpu) schedule(p *pcpu, in bool) {
+	s := v.vm.sched
+	switch {
+	case s == nil:
+	case in:
+		s.Enter(&v.VCPU, int(p.home.ID.Index))
+	default:
+		s.Leave(&v.VCPU, int(p.home.ID.Index))
+	}
+}
