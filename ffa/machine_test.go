@@ -323,8 +323,7 @@ func (sch *scheduler) ran(s *sim, k *task) {
 // way to wait.
 func (sch *scheduler) deliver(s *sim, vm uint64) {
 	for _, k := range sch.vcpus {
-		if spciID(k.id.VM) == vm && k.waitsForMessage {
-			k.waitsForMessage = false
+		if spciID(k.id.VM) == vm && k.waitsForMessage { // it may still, if it took the message before
 			k.wake()
 			return
 		}
