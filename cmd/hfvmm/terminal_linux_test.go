@@ -75,26 +75,35 @@ type terminalRun struct {
 	before   unix.Termios // the terminal's settings
 }
 
+// startInTerminal starts the command on an echoHost.
 func startInTerminal(t *testing.T, args ...string) *terminalRun {
 	t.Helper()
 	files(t, "Image")
-	r := &terminalRun{}
-	r.keyboard, r.tty = ptytest.Open(t)
-	r.before = ptytest.Settings(t, r.tty)
-	r.screen = bufio.NewReader(r.keyboard)
-	r.keyboard.SetReadDeadline(time.Now().Add(time.Minute))
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.cmd = exec.Command(self, append([]string{"run", "--primary=Image"}, args...)...)
-	r.cmd.Env = append(os.Environ(), asCommand+"=1")
-	r.cmd.Stdin, r.cmd.Stdout, r.cmd.Stderr = r.tty, r.tty, r.tty
-	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
-	if err := r.cmd.Start(); err != nil {
+	cmd := exec.Command(self, append([]string{"run", "--primary=Image"}, args...)...)
+	cmd.Env = append(os.Environ(), asCommand+"=1")
+	return inTerminal(t, cmd)
+}
+
+// inTerminal starts cmd as the leader of a session with a terminal of its own.
+func inTerminal(t *testing.T, cmd *exec.Cmd) *terminalRun {
+	t.Helper()
+	r := &terminalRun{cmd: cmd}
+	r.keyboard, r.tty = ptytest.Open(t)
+	r.before = ptytest.Settings(t, r.tty)
+	r.screen = bufio.NewReader(r.keyboard)
+	if err := r.keyboard.SetReadDeadline(time.Now().Add(4 * time.Minute)); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { r.cmd.Process.Kill() })
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = r.tty, r.tty, r.tty
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill() })
 	return r
 }
 
