@@ -72,6 +72,9 @@ func receive(r io.Reader, buf []byte) (kind, []byte, error) {
 		return 0, nil, fmt.Errorf("the other end of the lab's port speaks another language: kind %d, %d bytes", k, n)
 	}
 	if _, err := io.ReadFull(r, buf[:n]); err != nil {
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
 		return 0, nil, fmt.Errorf("the lab's port closed within a frame: %w", err)
 	}
 	return k, buf[:n], nil

@@ -58,8 +58,8 @@ func Run(ctx context.Context, job Job) (int, error) {
 
 	code, err := job.converse(ours, stopSpinner)
 	outside := ctx.Err()
-	if err != nil && outside == nil {
-		// The port is closed, so QEMU is ending by itself and has something to say.
+	if errors.Is(err, errStopped) && outside == nil {
+		// QEMU is ending by itself and may have something to say.
 		select {
 		case <-ended:
 		case <-time.After(5 * time.Second):
@@ -68,14 +68,17 @@ func Run(ctx context.Context, job Job) (int, error) {
 	cancel()
 	<-ended
 	stopSpinner()
-	if outside != nil {
+	switch {
+	case outside != nil:
 		return 0, fmt.Errorf("lab stopped: %w", outside)
-	}
-	if err != nil {
+	case errors.Is(err, errStopped):
 		return 0, describe(err, complaints.String(), kernelLog.String())
 	}
-	return code, nil
+	return code, err
 }
+
+// errStopped says that the port was closed too early.
+var errStopped = errors.New("the lab stopped before its job had ended")
 
 // describe adds to err what QEMU and the kernel said last.
 func describe(err error, complaints, kernelLog string) error {
@@ -135,8 +138,8 @@ func (j *Job) converse(port *os.File, started func()) (int, error) {
 	buf := make([]byte, maxPayload)
 	for {
 		k, payload, err := receive(port, buf)
-		if err == io.EOF || errors.Is(err, syscall.ECONNRESET) {
-			return 0, errors.New("the lab stopped before its job had ended")
+		if err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) {
+			return 0, errStopped
 		}
 		if err != nil {
 			return 0, err
