@@ -2,7 +2,6 @@ package vmm
 
 import (
 	"sync/atomic"
-	"unsafe"
 
 	"github.com/hfvmm/hfvmm/ffa"
 	"github.com/hfvmm/hfvmm/hypercall"
@@ -18,7 +17,7 @@ func (h schedHost) Word(ipa uint64) *atomic.Uint32 {
 	if !vm.ram.contains(ipa, pvsched.StateSize) || vm.m.core.IsMailbox(vm.index, ipa&^(ffa.PageSize-1)) {
 		return nil
 	}
-	return (*atomic.Uint32)(unsafe.Pointer(&vm.m.ram.Slice(ipa, 4)[0]))
+	return vm.m.ram.word(ipa)
 }
 
 // Kick implements pvsched.Kicker.
