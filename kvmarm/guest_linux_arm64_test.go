@@ -3,6 +3,7 @@ package kvmarm
 import (
 	"encoding/binary"
 	"runtime"
+	"sync"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -55,7 +56,24 @@ func openKVM(t *testing.T) *System {
 		t.Skipf("this test needs KVM: %v", err)
 	}
 	t.Cleanup(func() { sys.Close() })
+	if err := keepVM(sys); err != nil {
+		t.Fatal(err)
+	}
 	return sys
+}
+
+var (
+	keepOnce sync.Once
+	keepErr  error
+)
+
+// keepVM makes one VM that lives as long as the process. Linux patches its scheduler when the first VM
+// of the host comes and when the last one goes (preempt_notifier_key). QEMU 7.2 without KVM of its own,
+// when its host is busy, now and then goes on with the old code on one processor: a vCPU is then
+// scheduled in without having been out, and Linux declares its VM dead (EIO).
+func keepVM(sys *System) error {
+	keepOnce.Do(func() { _, keepErr = sys.CreateVM(0) })
+	return keepErr
 }
 
 // newGuest makes a guest that will execute code from ramBase. The test stays on its thread.
