@@ -23,12 +23,17 @@ type apt struct {
 	arch string // of this machine, in Debian's words
 }
 
-// hostArch returns this machine's architecture in Debian's words.
+// hostArch returns this machine's architecture in Debian's words, which are Go's with few exceptions.
 func hostArch() string {
-	if runtime.GOARCH == "386" {
+	switch runtime.GOARCH {
+	case "386":
 		return "i386"
+	case "arm":
+		return "armhf"
+	case "ppc64le":
+		return "ppc64el"
 	}
-	return runtime.GOARCH // amd64, arm64, riscv64 and ppc64le's cousins bear the same names
+	return runtime.GOARCH
 }
 
 // Ready says what this machine lacks for fetching packages, if anything. It does not ask the mirror.
