@@ -59,6 +59,7 @@ unit: | tools
 # In one boot of the lab, or on this host if it has KVM for arm64.
 lab-tests: build guests
 	HFVMM_REQUIRE_LAB=1 $(GO) test -race ./vmm/lab
+	HFVMM_REQUIRE_LAB=1 $(GO) test -count=1 ./cmd/hfvmm
 	$(GO) run ./vmm/lab/runtests $(KVM_FILES:%=-with %) $(KVM_TESTS)
 
 test: lint unit lab-tests
