@@ -61,6 +61,7 @@ const (
 	WasReset                 // the primary asked for SYSTEM_RESET
 	Crashed                  // the primary did something that hfvmm cannot serve
 	Cancelled                // the context was cancelled or its deadline passed
+	NotBuilt                 // there never was a machine
 )
 
 var (
@@ -71,5 +72,5 @@ var (
 )
 
 func (e Ending) String() string {
-	return [...]string{"powered off", "reset", "crashed", "cancelled"}[e]
+	return [...]string{"powered off", "reset", "crashed", "cancelled", "not built"}[e]
 }

@@ -16,7 +16,7 @@ const flushTime = 2 * time.Second
 func Run(ctx context.Context, cfg Config) (Ending, error) {
 	m, err := build(cfg)
 	if err != nil {
-		return Crashed, err
+		return NotBuilt, err
 	}
 	defer m.close()
 	makeRoom(len(m.pcpus))

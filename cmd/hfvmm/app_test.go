@@ -5,7 +5,9 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
+	"time"
 
 	"github.com/hfvmm/hfvmm/vmm"
 	"github.com/hfvmm/hfvmm/vmm/console"
@@ -52,9 +54,22 @@ type result struct {
 	stdout, stderr string
 }
 
-// runApp runs a command line with nothing to read.
+// within waits until a condition holds.
+func within(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("not so after 30 seconds: ", what)
+		}
+	}
+}
+
+// runApp runs a command line with nothing to read, and checks that it leaves nothing behind.
 func runApp(t *testing.T, h host, args ...string) result {
 	t.Helper()
+	tmp := t.TempDir()
+	t.Setenv("TMPDIR", tmp)
+	before := runtime.NumGoroutine()
 	stdin, err := os.Open(os.DevNull)
 	if err != nil {
 		t.Fatal(err)
@@ -68,6 +83,11 @@ func runApp(t *testing.T, h host, args ...string) result {
 	var stderr bytes.Buffer
 	a := &app{stdin: stdin, stdout: stdout, stderr: console.NewStderr(&stderr), host: h}
 	code := a.main(context.Background(), args)
+	// One goroutine of package signal stays for ever.
+	within(t, "every goroutine has ended", func() bool { return runtime.NumGoroutine() <= before+1 })
+	if left, err := os.ReadDir(tmp); err != nil || len(left) > 0 {
+		t.Errorf("temporary files: %v, %v", left, err)
+	}
 	out, err := os.ReadFile(stdout.Name())
 	if err != nil {
 		t.Fatal(err)

@@ -31,7 +31,7 @@ var exitCodes = []struct {
 	{exitReset, "the primary asked for a reset"},
 	{exitCrash, "the primary crashed"},
 	{exitTimeout, "the time given with --timeout ran out"},
-	{exitQuit, "quit by the user: Ctrl-A x, SIGINT, SIGTERM, SIGHUP or SIGPIPE"},
+	{exitQuit, "quit by the user: Ctrl-A x, SIGINT, SIGTERM, SIGHUP, or standard output closed"},
 }
 
 // exitCodeHelp is the table as it stands in the help of `hfvmm run`.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -42,6 +43,28 @@ func TestEveryExitCodeStandsInTheHelp(t *testing.T) {
 		if !strings.Contains(r.stdout, e.when) {
 			t.Errorf("help lacks exit code %d, %s", e.code, e.when)
 		}
+	}
+}
+
+func TestEveryExitCodeStandsInTheGuide(t *testing.T) {
+	guide, err := os.ReadFile("../../docs/guide.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range exitCodes {
+		if !strings.Contains(string(guide), fmt.Sprintf("\n| %d | ", e.code)) {
+			t.Errorf("docs/guide.md lacks exit code %d, %s", e.code, e.when)
+		}
+	}
+}
+
+func TestShellsCompleteTheWordsOfAFlag(t *testing.T) {
+	r := runApp(t, &fakeHost{}, "__complete", "run", "--host", "")
+	if want := "auto\nkvm\nlab\n:4\n"; r.code != 0 || r.stdout != want {
+		t.Errorf("exit code %d, stdout %q, want %q", r.code, r.stdout, want)
+	}
+	if r := runApp(t, &fakeHost{}, "completion", "bash"); r.code != 0 || !strings.Contains(r.stdout, "__start_hfvmm") {
+		t.Errorf("hfvmm completion bash: exit code %d, stdout %q", r.code, r.stdout)
 	}
 }
 

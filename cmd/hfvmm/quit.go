@@ -16,7 +16,10 @@ var errQuit = errors.New("quit by the user")
 func quitOnSignals(quit context.CancelCauseFunc) (stop func()) {
 	signals := make(chan os.Signal, 1)
 	done := make(chan struct{})
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	// A write that nobody reads is an error of that write. The process would die of it otherwise, if
+	// it is one to standard output, and leave a socket behind.
+	signal.Notify(make(chan os.Signal), syscall.SIGPIPE)
 	go func() {
 		select {
 		case <-signals:

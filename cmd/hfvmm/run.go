@@ -38,9 +38,12 @@ func (a *app) runCommand() *cobra.Command {
 		Long:    runLong + exitCodeHelp(),
 		Example: runExample,
 		Args:    noArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return a.run(cmd.Context(), o) },
+
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return a.run(cmd.Context(), o) },
 	}
 	o.addFlags(cmd.Flags())
+	completeFlags(cmd)
 	return cmd
 }
 
@@ -126,8 +129,6 @@ func (s *session) ended(how vmm.Ending, err, cause error) error {
 	switch {
 	case how == vmm.Cancelled:
 		return s.cancelled(cause)
-	case errors.Is(err, vmm.ErrUsage), errors.Is(err, vmm.ErrNoKVM):
-		return err
 	case how == vmm.WasReset:
 		return &exitError{exitReset, errors.New("the primary asked for a reset")}
 	case how == vmm.Crashed:

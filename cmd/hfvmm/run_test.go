@@ -86,10 +86,10 @@ func TestEndingsBecomeExitCodes(t *testing.T) {
 		{"timeout", fakeHost{ending: vmm.Cancelled, err: context.DeadlineExceeded, until: untilDone},
 			[]string{"--timeout", "1ms"}, 34, "hfvmm: stopped after 1ms, as --timeout says\n"},
 		{"power off in time", fakeHost{ending: vmm.PoweredOff}, []string{"--timeout", "1h"}, 0, ""},
-		{"bad image", fakeHost{ending: vmm.Crashed, err: fmt.Errorf("%w: bad image", vmm.ErrUsage)}, nil, 2, "hfvmm: bad configuration: bad image\n"},
-		{"KVM that went away", fakeHost{ending: vmm.Crashed, err: fmt.Errorf("%w: gone", vmm.ErrNoKVM)}, nil, 3, "hfvmm: no usable KVM: gone\n"},
+		{"bad image", fakeHost{ending: vmm.NotBuilt, err: fmt.Errorf("%w: bad image", vmm.ErrUsage)}, nil, 2, "hfvmm: bad configuration: bad image\n"},
+		{"KVM that went away", fakeHost{ending: vmm.NotBuilt, err: fmt.Errorf("%w: gone", vmm.ErrNoKVM)}, nil, 3, "hfvmm: no usable KVM: gone\n"},
 		{"no KVM where it was asked for", fakeHost{noKVM: broken}, []string{"--host", "kvm"}, 3, "hfvmm: broken\n"},
-		{"anything else", fakeHost{err: broken}, nil, 1, "hfvmm: broken\n"},
+		{"anything else", fakeHost{ending: vmm.NotBuilt, err: broken}, nil, 1, "hfvmm: broken\n"},
 
 		{"lab: power off", fakeHost{}, []string{"--host", "lab"}, 0, ""},
 		{"lab: reset", fakeHost{code: 32}, []string{"--host", "lab"}, 32, ""},

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -105,16 +106,6 @@ func inTerminal(t *testing.T, cmd *exec.Cmd) *terminalRun {
 	}
 	t.Cleanup(func() { cmd.Process.Kill() })
 	return r
-}
-
-// within waits until a condition holds.
-func within(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("not so after 30 seconds: ", what)
-		}
-	}
 }
 
 // awaitRaw waits until keys go to the guest.
@@ -231,12 +222,52 @@ func TestMessagesComeOnATerminalThatIsCookedAgain(t *testing.T) {
 	r.drain(t)
 }
 
-func TestASerialSocketIsRemovedAtTheEnd(t *testing.T) {
+func TestHfvmmQuitsWhenItsOutputIsNotReadAnyMore(t *testing.T) {
+	files(t, "Image")
+	for _, host := range []string{"kvm", "lab"} {
+		self, err := os.Executable()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command(self, "run", "--primary=Image", "--host", host)
+		cmd.Env = append(os.Environ(), asCommand+"=1")
+		stdin, err := cmd.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		stdout, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		stdout.Close()
+		if _, err := io.WriteString(stdin, "a"); err != nil {
+			t.Error(err)
+		}
+		if err := cmd.Wait(); cmd.ProcessState.ExitCode() != exitQuit {
+			t.Errorf("%s: %v", host, err)
+		}
+	}
+}
+
+func TestASerialSocketServesClientsAndIsRemovedAtTheEnd(t *testing.T) {
 	r := startInTerminal(t, "--serial=unix=s")
 	within(t, "there is a socket", func() bool {
 		_, err := os.Stat("s")
 		return err == nil
 	})
+	// A client that goes away while the guest writes does no harm: the next one is served.
+	for range 20 {
+		c, err := net.Dial("unix", "s")
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(c, strings.Repeat("a", 1000))
+		io.ReadFull(c, make([]byte, 3))
+		c.Close()
+	}
 	r.cmd.Process.Signal(syscall.SIGTERM)
 	if err := r.cmd.Wait(); r.cmd.ProcessState.ExitCode() != exitQuit {
 		t.Error(err)

@@ -25,8 +25,8 @@ type Streams struct {
 	Err     *Stderr
 }
 
-// Open opens the port that spec describes. quit is called when the user asks to quit at the terminal;
-// it must not wait for Close. Errors name the path and say how to mend it.
+// Open opens the port that spec describes. quit is called when the user asks to quit at the terminal,
+// or stops reading standard output; it must not wait for Close. Errors name the path and say how to mend it.
 func Open(spec Spec, s Streams, quit func()) (Port, error) {
 	switch spec.Kind {
 	case Stdio:

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"errors"
 	"os"
 
 	"golang.org/x/term"
@@ -12,20 +13,29 @@ func newStdio(s Streams, quit func()) (Port, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &stdio{in: s.In, out: s.Out, wake: wake}
+	p := &stdio{in: s.In, out: s.Out, wake: wake, quit: quit}
 	if !term.IsTerminal(int(s.In.Fd())) {
 		return p, nil
 	}
-	return newTerminal(p, s.Err, quit), nil
+	return newTerminal(p, s.Err), nil
 }
 
 // stdio is standard input and output as they are, byte for byte.
 type stdio struct {
 	in, out *os.File
 	wake    *waker
+	quit    func()
 }
 
-func (p *stdio) Start() error                { return nil }
-func (p *stdio) Read(b []byte) (int, error)  { return p.wake.read(p.in, b) }
-func (p *stdio) Write(b []byte) (int, error) { return p.wake.write(p.out, b) }
-func (p *stdio) Close() error                { return p.wake.Close() }
+func (p *stdio) Start() error               { return nil }
+func (p *stdio) Read(b []byte) (int, error) { return p.wake.read(p.in, b) }
+func (p *stdio) Close() error               { return p.wake.Close() }
+
+// Write quits when standard output takes no more: nobody would see what the guest does.
+func (p *stdio) Write(b []byte) (int, error) {
+	n, err := p.wake.write(p.out, b)
+	if err != nil && !errors.Is(err, os.ErrClosed) {
+		p.quit()
+	}
+	return n, err
+}

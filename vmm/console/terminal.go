@@ -19,8 +19,7 @@ const backlog = 4096
 // process sees to it that it does not stay so if this process crashes or is killed.
 type terminal struct {
 	*stdio
-	err  *Stderr
-	quit func()
+	err *Stderr
 
 	mu     sync.Mutex
 	cooked *term.State // how the terminal was, from Start to Close
@@ -31,8 +30,8 @@ type terminal struct {
 	taking sync.WaitGroup
 }
 
-func newTerminal(line *stdio, err *Stderr, quit func()) *terminal {
-	t := &terminal{stdio: line, err: err, quit: quit}
+func newTerminal(line *stdio, err *Stderr) *terminal {
+	t := &terminal{stdio: line, err: err}
 	t.keys.ready.L = &t.keys.mu
 	return t
 }
