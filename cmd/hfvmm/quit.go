@@ -19,7 +19,7 @@ func quitOnSignals(quit context.CancelCauseFunc) (stop func()) {
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	// A write that nobody reads is an error of that write. The process would die of it otherwise, if
 	// it is one to standard output, and leave a socket behind.
-	signal.Notify(make(chan os.Signal), syscall.SIGPIPE)
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	go func() {
 		select {
 		case <-signals:
