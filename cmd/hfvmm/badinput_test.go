@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/hfvmm/hfvmm/kvmarm"
+	"github.com/hfvmm/hfvmm/vmm/lab"
 )
 
 func TestBadInputIsRefusedWithItsNameAndARemedy(t *testing.T) {
@@ -139,6 +140,39 @@ func TestABadMachineIsRefusedBeforeAHostIsEmulated(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestAHostThatCannotBeEmulatedIsToldWhy(t *testing.T) {
+	files(t, "Image")
+	check := func(says ...string) {
+		t.Helper()
+		r := runApp(t, thisHost{}, "run", "--primary=Image", "--host=lab")
+		if r.code != exitNoKVM || strings.Count(r.stderr, "\n") != 1 {
+			t.Errorf("exit code %d, stderr %q", r.code, r.stderr)
+		}
+		for _, s := range append(says, "none can be emulated") {
+			if !strings.Contains(r.stderr, s) {
+				t.Errorf("stderr lacks %q: %s", s, r.stderr)
+			}
+		}
+	}
+	if inside, err := lab.Executable(); err != nil {
+		check("-linux-arm64", "make build") // this test is not installed beside an hfvmm for arm64
+		self, err := os.Executable()
+		if err != nil {
+			t.Fatal(err)
+		}
+		inside = self + "-linux-arm64"
+		if err := os.WriteFile(inside, code, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		defer os.Remove(inside)
+	} else {
+		t.Log("the lab would run", inside)
+	}
+	t.Setenv("PATH", "")
+	t.Setenv("HFVMM_CACHE", t.TempDir())
+	check("qemu-system-aarch64", "apt install qemu-system-arm")
 }
 
 func TestAnUnreadableKernelIsRefused(t *testing.T) {

@@ -34,6 +34,11 @@ func (thisHost) run(ctx context.Context, cfg vmm.Config) (vmm.Ending, error) {
 	return vmm.Run(ctx, cfg)
 }
 
-func (thisHost) provide(ctx context.Context, job *lab.Job) error { return job.Provide(ctx) }
+func (thisHost) provide(ctx context.Context, job *lab.Job) (err error) {
+	if job.Init, err = lab.Executable(); err != nil {
+		return err
+	}
+	return job.Provide(ctx)
+}
 
 func (thisHost) lab(ctx context.Context, job lab.Job) (int, error) { return lab.Run(ctx, job) }
