@@ -38,6 +38,11 @@ func build(cfg Config) (_ *Machine, err error) {
 	if m.system, err = kvmarm.Open("/dev/kvm"); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNoKVM, err)
 	}
+	n, err := m.system.Capability(kvmarm.CapGuestDebugHWBPs)
+	if err != nil {
+		return nil, err
+	}
+	m.breakpoints = n > 0
 	if err := m.createVMs(spans); err != nil {
 		return nil, err
 	}

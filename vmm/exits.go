@@ -42,6 +42,8 @@ func (p *pcpu) exit(v *vcpu, err error) (out hypercall.Outcome, ok bool) {
 			return p.broken(v, err)
 		}
 		return out, true
+	case kvmarm.ExitDebug:
+		return p.trapped(v), true
 	case kvmarm.ExitIntr:
 		return p.interrupted(v), true
 	default:
@@ -56,8 +58,9 @@ const issWnR = 1 << 6
 // a secondary, or the watcher that saw its WFI. Timer and requests are served before the next KVM_RUN.
 func (p *pcpu) interrupted(v *vcpu) hypercall.Outcome {
 	v.kvm.SetImmediateExit(false)
-	if v != p.home && !v.timerFired && p.idleRun.Load() == p.runs.Load() && !v.kicked.Swap(false) {
-		return p.m.core.WaitForInterrupt(&v.VCPU)
+	if v != p.home && !v.timerFired && p.idleRun.Load() == p.runs.Load() {
+		v.trapWFI()
+		return p.waitForInterrupt(v)
 	}
 	return hypercall.Outcome{}
 }

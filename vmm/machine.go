@@ -30,6 +30,8 @@ type Machine struct {
 	rtc    *devices.PL031
 	out    *devices.Output
 
+	breakpoints bool // the host has a hardware breakpoint to lend
+
 	powered atomic.Int32 // vCPUs of the primary that are on
 
 	endOnce sync.Once

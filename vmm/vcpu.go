@@ -24,6 +24,7 @@ type vcpu struct {
 	timerHigh  bool        // last known level of the virtual timer's output
 	timerFired bool        // that went high, and the ffa core has not masked the timer since
 	kicked     atomic.Bool // a sibling ended its next WFI
+	wfi        wfiTrap
 
 	err error // first failed register access; checked before the vCPU runs
 }
@@ -36,14 +37,15 @@ func (v *vcpu) StoreX(n int, x uint64) { v.set(kvmarm.RegX(n), x) }
 
 func (v *vcpu) get(r kvmarm.RegID) uint64 {
 	x, err := v.kvm.Get(r)
-	if err != nil && v.err == nil {
-		v.err = err
-	}
+	v.fail(err)
 	return x
 }
 
-func (v *vcpu) set(r kvmarm.RegID, x uint64) {
-	if err := v.kvm.Set(r, x); err != nil && v.err == nil {
+func (v *vcpu) set(r kvmarm.RegID, x uint64) { v.fail(v.kvm.Set(r, x)) }
+
+// fail keeps the first error.
+func (v *vcpu) fail(err error) {
+	if err != nil && v.err == nil {
 		v.err = err
 	}
 }
@@ -54,6 +56,7 @@ func (v *vcpu) prepare() error {
 		if err := v.kvm.Init(kvmarm.FeaturePSCI02); err != nil {
 			return err
 		}
+		v.untrapWFI()
 		v.line = false // KVM_ARM_VCPU_INIT lowers it
 		v.Regs.Forget()
 		v.set(kvmarm.RegPSTATE, pstateBoot)
