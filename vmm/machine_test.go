@@ -192,24 +192,3 @@ func TestMachineLeavesNoThreadsAndDescriptorsBehind(t *testing.T) {
 		t.Errorf("after five machines: %d descriptors and %d goroutines; before: %d and %d", f, g, fds, goroutines)
 	}
 }
-
-// The benchmark's tens of thousands of exits must not show beside the allocations of building a machine.
-func TestRunLoopAllocatesNothing(t *testing.T) {
-	mallocs := func(primary string) uint64 {
-		var r record
-		var before, after runtime.MemStats
-		cfg := machine(t, &r, 1, primary, "echo", "yield", "waiter")
-		runtime.ReadMemStats(&before)
-		if ending, err := run(t, cfg); err != nil || ending != PoweredOff {
-			t.Fatalf("%s: ending %v, error %v\n%v", primary, ending, err, &r)
-		}
-		runtime.ReadMemStats(&after)
-		return after.Mallocs - before.Mallocs
-	}
-	mallocs("smoke") // what happens once in a process
-	idle, busy := mallocs("smoke"), mallocs("bench")
-	t.Logf("%d allocations without and %d with the benchmark", idle, busy)
-	if busy > idle+1000 {
-		t.Errorf("a machine that does nothing makes %d allocations, one that runs the benchmark %d", idle, busy)
-	}
-}

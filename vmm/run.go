@@ -19,15 +19,20 @@ func Run(ctx context.Context, cfg Config) (Ending, error) {
 		return NotBuilt, err
 	}
 	defer m.close()
+	return m.run(ctx)
+}
+
+// run runs the machine until it ends or ctx is done, and all its threads have ended.
+func (m *Machine) run(ctx context.Context) (Ending, error) {
 	makeRoom(len(m.pcpus))
 	var threads sync.WaitGroup
 	for _, p := range m.pcpus {
 		threads.Go(p.loop)
 		threads.Go(p.watch.loop)
 	}
-	if cfg.ConsoleIn != nil {
+	if m.cfg.ConsoleIn != nil {
 		input := make(chan []byte)
-		go m.readConsole(cfg.ConsoleIn, input)
+		go m.readConsole(m.cfg.ConsoleIn, input)
 		threads.Go(func() { m.feedConsole(input) })
 	}
 	select {

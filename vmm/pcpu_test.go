@@ -1,0 +1,102 @@
+package vmm
+
+import (
+	"context"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/hfvmm/hfvmm/kvmarm"
+)
+
+// built returns a machine that is ready to run, and a context for that.
+func built(t *testing.T, cfg Config) (*Machine, context.Context) {
+	t.Helper()
+	m, err := build(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.close() })
+	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
+	t.Cleanup(cancel)
+	return m, ctx
+}
+
+// runs returns how many KVM_RUNs the machine has begun.
+func (m *Machine) runs() (n uint64) {
+	for _, p := range m.pcpus {
+		n += p.runs.Load()
+	}
+	return n
+}
+
+func TestRunLoopAllocatesNothing(t *testing.T) {
+	count := func(primary string) (mallocs, runs uint64) {
+		var r record
+		var before, after runtime.MemStats
+		m, ctx := built(t, machine(t, &r, 1, primary, "echo", "yield", "waiter"))
+		runtime.ReadMemStats(&before)
+		if ending, err := m.run(ctx); err != nil || ending != PoweredOff {
+			t.Fatalf("%s: ending %v, error %v\n%v", primary, ending, err, &r)
+		}
+		runtime.ReadMemStats(&after)
+		return after.Mallocs - before.Mallocs, m.runs()
+	}
+	mallocs, runs := count("bench")
+	t.Logf("%d allocations in %d runs", mallocs, runs)
+	// Threads, the watcher and the console may allocate now and then.
+	if mallocs > runs/10 {
+		t.Errorf("%d allocations in %d runs", mallocs, runs)
+	}
+}
+
+func TestWFIThatWasSeenOnceIsAnExitAtOnce(t *testing.T) {
+	var r record
+	m, ctx := built(t, machine(t, &r, 1, "flood", "flood", "sink", "echo"))
+	if !m.breakpoints {
+		t.Skip("this host has no hardware breakpoint")
+	}
+	if ending, err := m.run(ctx); ending != PoweredOff || err != nil {
+		t.Fatalf("ending %v, error %v\n%v", ending, err, &r)
+	}
+	// The flooding service waits in WFI for hundreds of notifications.
+	blocked, err := m.vms[1].vcpus[0].stats.Read("wfi_exit_stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if blocked > 20 {
+		t.Errorf("%d times it went into WFI inside of KVM", blocked)
+	}
+	t.Logf("%d times it went into WFI inside of KVM", blocked)
+}
+
+func TestParkedMachineRunsNothingUntilItIsResumed(t *testing.T) {
+	var r record
+	m, ctx := built(t, machine(t, &r, 2, "race", "turns"))
+	ended := make(chan error, 1)
+	go func() {
+		_, err := m.run(ctx)
+		ended <- err
+	}()
+	for range 20 {
+		m.park()
+		before := m.runs()
+		for i := range m.pcpus {
+			// KVM refuses this while a vCPU of the VM is inside of KVM_RUN.
+			pending, err := m.gic.Redist(i, kvmarm.GICRISPENDR0)
+			if err != nil {
+				t.Errorf("GIC of vCPU %d in a parked machine: %v", i, err)
+			}
+			if err := m.gic.SetRedist(i, kvmarm.GICRISPENDR0, pending); err != nil {
+				t.Errorf("GIC of vCPU %d in a parked machine: %v", i, err)
+			}
+		}
+		if after := m.runs(); after != before {
+			t.Errorf("%d runs began in a parked machine", after-before)
+		}
+		m.resume()
+	}
+	if err := <-ended; err != nil {
+		t.Errorf("%v\n%v", err, &r)
+	}
+}
