@@ -76,7 +76,9 @@ func (s *secondaries) Set(text string) error {
 // freeName is the file's name without its extension, with the VM's number where that is taken.
 func (s *secondaries) freeName(image string) string {
 	name := filepath.Base(image)
-	name = strings.TrimSuffix(name, filepath.Ext(name))
+	if short := strings.TrimSuffix(name, filepath.Ext(name)); short != "" {
+		name = short
+	}
 	for _, other := range *s {
 		if other.Name == name {
 			return fmt.Sprintf("%s-%d", name, len(*s)+1)

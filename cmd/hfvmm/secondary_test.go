@@ -1,0 +1,27 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// What is written for the lab is read there as it was meant.
+func FuzzASecondaryReadsBackAsItWasWritten(f *testing.F) {
+	for _, seed := range []string{"echo.bin", "a,name=b,vcpus=2,mem=4K", `'a,"b'=c,name="d'e"`, "image=x,mem=1T", `""`, "a=b=c", ".hidden"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		var first, second secondaries
+		if first.Set(text) != nil {
+			return
+		}
+		written := formatSecondary(first[0], first[0].Image)
+		if err := second.Set(written); err != nil {
+			t.Fatalf("%q was written as %q: %v", text, written, err)
+		}
+		if diff := cmp.Diff(first, second); diff != "" {
+			t.Errorf("%q was written as %q (-was +is):\n%s", text, written, diff)
+		}
+	})
+}
