@@ -59,8 +59,7 @@ func (w *watcher) kickAgain() {
 
 // loop runs until the machine stops.
 func (w *watcher) loop() {
-	for w.sleep() {
-		w.attend()
+	for w.sleep() && w.attend() {
 	}
 }
 
@@ -78,8 +77,9 @@ func (w *watcher) sleep() bool {
 	}
 }
 
-// attend samples lendings until there were none for drowsyTicks, or the machine has stopped.
-func (w *watcher) attend() {
+// attend samples lendings until there were none for drowsyTicks. It is false once the machine has
+// stopped, which it can in the middle of a lending.
+func (w *watcher) attend() bool {
 	var lending uint64     // the lending that was seen last
 	var deadline time.Time // when it must end
 	ticks := time.NewTicker(w.tick)
@@ -88,7 +88,7 @@ func (w *watcher) attend() {
 		select {
 		case <-ticks.C:
 		case <-w.p.m.stopped:
-			return
+			return false
 		}
 		if w.again.Swap(false) {
 			w.p.kick(w.p.home)
@@ -110,6 +110,7 @@ func (w *watcher) attend() {
 		}
 		w.checkIdle(n, run)
 	}
+	return true
 }
 
 // checkIdle ends the KVM_RUN number run of the lending n if its vCPU is blocked in WFI.
