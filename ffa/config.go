@@ -21,18 +21,13 @@ type Span struct {
 	Base, Size uint64 // bytes
 }
 
-// contains reports whether size bytes from ipa lie in the span.
-func (s Span) contains(ipa, size uint64) bool {
-	return ipa >= s.Base && size <= s.Size && ipa-s.Base <= s.Size-size
-}
-
 func (s Span) String() string { return fmt.Sprintf("%#x+%#x", s.Base, s.Size) }
 
 // Partition describes a VM.
 type Partition struct {
 	Name  string
 	VCPUs []*hypercall.VCPU // at index i the vCPU with ID.Index i; ID.VM is the VM's place in the Config
-	RAM   Span              // what it owns alone; whole pages
+	RAM   Span              // what it owns alone at first, with full access; whole pages
 }
 
 // Memory is the RAM of the machine.
@@ -55,6 +50,7 @@ type Config struct {
 	Partitions []Partition // the first is the primary
 	Memory     Memory
 	Timer      Timer
+	Stage2     Stage2 // in which every partition has full access to its RAM
 
 	// PrimaryVCPUs is how many vCPUs the primary is told that it has, or 0 for the truth. Scheduler
 	// code of the SPCI era wants to hear 8.
@@ -66,8 +62,8 @@ func (cfg *Config) check() error {
 	if n == 0 || n > MaxPartitions {
 		return fmt.Errorf("%d VMs, want 1 to %d with the primary", n, MaxPartitions)
 	}
-	if cfg.Memory == nil || cfg.Timer == nil {
-		return errors.New("no memory or no timer given")
+	if cfg.Memory == nil || cfg.Timer == nil || cfg.Stage2 == nil {
+		return errors.New("no memory, no timer or no stage 2 given")
 	}
 	if cfg.PrimaryVCPUs < 0 || cfg.PrimaryVCPUs > MaxVCPUs {
 		return fmt.Errorf("%d vCPUs of the primary to report, want 0 to %d", cfg.PrimaryVCPUs, MaxVCPUs)

@@ -22,6 +22,7 @@ func TestNewRefusesImpossibleMachines(t *testing.T) {
 		"too many VMs":        {func(c *Config) { c.Partitions = make([]Partition, 65) }, "65 VMs"},
 		"no memory":           {func(c *Config) { c.Memory = nil }, "no memory"},
 		"no timer":            {func(c *Config) { c.Timer = nil }, "no timer"},
+		"no stage 2":          {func(c *Config) { c.Stage2 = nil }, "no stage 2"},
 		"no vCPU":             {func(c *Config) { c.Partitions[1].VCPUs = nil }, `VM "two": 0 vCPUs`},
 		"too many vCPUs":      {func(c *Config) { c.Partitions[1].VCPUs = vcpus(1, 513) }, "513 vCPUs"},
 		"vCPUs of another VM": {func(c *Config) { c.Partitions[1].VCPUs = vcpus(0, 1) }, "stands at place {1 0}"},
@@ -32,7 +33,7 @@ func TestNewRefusesImpossibleMachines(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := &rig{}
-			cfg := Config{Memory: r, Timer: r, Partitions: []Partition{
+			cfg := Config{Memory: r, Timer: r, Stage2: &r.stage2, Partitions: []Partition{
 				{Name: "one", VCPUs: vcpus(0, 1), RAM: ramOf(0)}, {Name: "two", VCPUs: vcpus(1, 2), RAM: ramOf(1)},
 			}}
 			if _, err := New(cfg); err != nil {

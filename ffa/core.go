@@ -12,11 +12,20 @@ import (
 type Core struct {
 	memory       Memory
 	timer        Timer
+	stage2       Stage2
 	primaryVCPUs int // as reported
 
 	mu  sync.Mutex // guards everything below, and the registers of vCPUs that nobody runs
 	vms []partition
+
+	pages   holdings
+	spans   []Span         // of the transfer that is made
+	changes []Mapping      // for it
+	message [PageSize]byte // out of reach of guests, while it is read
 }
+
+// maxSpans is how many ranges one transfer may have: a page has room for no more constituents of 16 bytes.
+const maxSpans = PageSize / 16
 
 // primary is the place of the primary VM among the partitions.
 const primary = 0
@@ -24,7 +33,6 @@ const primary = 0
 // partition is a VM: its vCPUs and what they share.
 type partition struct {
 	index    uint16
-	ram      Span
 	vcpus    []vcpu
 	box      mailbox
 	aborting bool // one of its vCPUs aborted; none of them runs guest code again
@@ -41,15 +49,19 @@ func New(cfg Config) (*Core, error) {
 	c := &Core{
 		memory:       cfg.Memory,
 		timer:        cfg.Timer,
+		stage2:       cfg.Stage2,
 		primaryVCPUs: cfg.PrimaryVCPUs,
 		vms:          make([]partition, len(cfg.Partitions)),
+		pages:        newHoldings(cfg.Partitions),
+		spans:        make([]Span, 0, maxSpans),
+		changes:      make([]Mapping, 0, 2*maxSpans),
 	}
 	if c.primaryVCPUs == 0 {
 		c.primaryVCPUs = len(cfg.Partitions[primary].VCPUs)
 	}
 	for i := range cfg.Partitions {
 		p, vm := &cfg.Partitions[i], &c.vms[i]
-		vm.index, vm.ram, vm.vcpus = uint16(i), p.RAM, make([]vcpu, len(p.VCPUs))
+		vm.index, vm.vcpus = uint16(i), make([]vcpu, len(p.VCPUs))
 		vm.receivers = make([]*vcpu, 0, len(p.VCPUs))
 		for j, v := range p.VCPUs {
 			vm.vcpus[j] = vcpu{VCPU: v, vm: vm, state: off}

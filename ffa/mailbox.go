@@ -19,6 +19,7 @@ const (
 // mailbox is how a VM sends and receives. It has neither page until it is configured, which is once.
 type mailbox struct {
 	tx, rx []byte // a page each
+	spans  [2]Span
 	state  boxState
 	got    message // unless empty
 
@@ -44,44 +45,73 @@ func (c *Core) configure(v *vcpu, tx, rx uint64) (status, hypercall.Outcome) {
 		return invalid, hypercall.Outcome{}
 	}
 	p := v.vm
-	if p.box.rx != nil || !p.ram.contains(tx, PageSize) || !p.ram.contains(rx, PageSize) {
-		return denied, hypercall.Outcome{}
+	spans := [2]Span{{tx, PageSize}, {rx, PageSize}}
+	for _, s := range spans {
+		if a, ok := c.pages.claim(s); !ok || !a.exclusive(p.index) || a.own&Write == 0 || p.box.rx != nil {
+			return denied, hypercall.Outcome{}
+		}
 	}
 	txPage, rxPage := c.memory.Slice(tx, PageSize), c.memory.Slice(rx, PageSize)
 	if txPage == nil || rxPage == nil {
 		return denied, hypercall.Outcome{}
 	}
-	p.box.tx, p.box.rx = txPage, rxPage
+	p.box.tx, p.box.rx, p.box.spans = txPage, rxPage, spans
 	return c.becameWritable(v)
+}
+
+// overlaps reports whether some page of the span is a page of the mailbox. Those stay with their VM.
+func (b *mailbox) overlaps(s Span) bool {
+	for _, p := range b.spans {
+		if p.Base < s.Base+s.Size && s.Base < p.Base+p.Size {
+			return true
+		}
+	}
+	return false
 }
 
 // send copies size bytes of the caller's TX page to VM to. If that VM cannot take them now, the caller
 // may ask to be notified when it can. taker is the vCPU that took the message as it was sent, or nil.
 func (c *Core) send(v *vcpu, to *partition, size uint64, notify bool) (_ status, taker *vcpu, _ hypercall.Outcome) {
+	if st := c.sendable(v, to, size, notify); st != success {
+		return st, nil, hypercall.Outcome{}
+	}
+	taker, out := c.post(v, to, v.vm.box.tx[:size], false)
+	return success, taker, out
+}
+
+// sendable says whether a message of that size can be sent now, and notes who is to be notified when it
+// can.
+func (c *Core) sendable(v *vcpu, to *partition, size uint64, notify bool) status {
 	from := v.vm
 	if to == nil || to == from || size > MaxMessage || from.box.tx == nil {
-		return invalid, nil, hypercall.Outcome{}
+		return invalid
 	}
 	if !to.box.accepting() {
 		if notify {
 			to.box.waiters.push(from.index)
 		}
-		return busy, nil, hypercall.Outcome{}
+		return busy
 	}
-	copy(to.box.rx, from.box.tx[:size])
-	to.box.got = message{sender: from.index, receiver: to.index, size: uint32(size)}
+	return success
+}
+
+// post sends a message that is sendable.
+func (c *Core) post(v *vcpu, to *partition, data []byte, memory bool) (taker *vcpu, _ hypercall.Outcome) {
+	copy(to.box.rx, data)
+	from, size := v.vm.index, uint32(len(data))
+	to.box.got = message{sender: from, receiver: to.index, size: size, memory: memory}
 	res := runResult{kind: runMessage, vcpu: v.ID, receiver: to.index}
 	to.box.state = boxReceived
 	if to.index == primary {
 		to.box.state = boxRead
-		res.size = uint32(size)
+		res.size, res.memory = size, memory
 	} else if taker = to.deliver(); taker != nil {
 		res.taker = taker.VCPU
 	}
-	if from.index == primary {
-		return success, taker, hypercall.Outcome{}
+	if from == primary {
+		return taker, hypercall.Outcome{}
 	}
-	return success, taker, v.leave(ready, res)
+	return taker, v.leave(ready, res)
 }
 
 // receive takes the caller's message. With no message it fails, or blocks until there is a message or

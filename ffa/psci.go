@@ -111,7 +111,8 @@ func (c *Core) psciCPUOn(v *vcpu, a psciArgs) (uint64, hypercall.Outcome) {
 	if target == nil {
 		return hypercall.PSCIInvalidParameters.X(), hypercall.Outcome{}
 	}
-	if entry%4 != 0 || !v.vm.ram.contains(entry, 4) {
+	claim, ok := c.pages.claim(Span{entry, 4})
+	if !ok || entry%4 != 0 || claim.access(v.vm.index)&Execute == 0 {
 		return hypercall.PSCIInvalidAddress.X(), hypercall.Outcome{}
 	}
 	if target.state != off {

@@ -16,6 +16,7 @@ const (
 	interrupted
 	denied
 	retry
+	noMemory
 )
 
 // runKind says why a vCPU that was to be run does not run, or no longer.
@@ -42,6 +43,7 @@ type runResult struct {
 	receiver uint16           // runMessage: a VM
 	taker    *hypercall.VCPU  // runMessage: the receiver's vCPU that took it as it was sent, or nil
 	size     uint32           // runMessage: bytes, told only if the receiver is the primary
+	memory   bool             // runMessage: told with the size
 	ns       uint64           // runMessageWait, runWFI: until the timer fires, 0 = there is none
 }
 
@@ -51,6 +53,7 @@ func refused(s status) runResult { return runResult{kind: runRefused, status: s}
 type message struct {
 	sender, receiver uint16 // VMs
 	size             uint32 // bytes in the receiver's RX page
+	memory           bool   // it describes memory that changed hands
 }
 
 // abi is the half of a personality that answers calls of a vCPU long after they were made. Each

@@ -19,6 +19,8 @@ type rig struct {
 	core *Core
 	vms  [][]*guest
 
+	stage2 fakeStage2
+
 	// The two tables of a machine.
 	primary, secondary *hypercall.Table
 
@@ -52,9 +54,10 @@ func (g *guest) StoreX(n int, v uint64) { g.stores++; g.x[n] = v }
 // newRig returns a machine whose VM i has vcpus[i] vCPUs.
 func newRig(t tester, vcpus ...int) *rig {
 	r := &rig{t: t, ram: make([]byte, len(vcpus)*vmSize)}
-	cfg := Config{Memory: r, Timer: r}
+	cfg := Config{Memory: r, Timer: r, Stage2: &r.stage2}
 	for vm, n := range vcpus {
 		p := Partition{Name: "vm", RAM: ramOf(vm)}
+		r.stage2.add(vm, p.RAM)
 		r.vms = append(r.vms, nil)
 		for i := range n {
 			g := &guest{rig: r}
@@ -90,6 +93,11 @@ func txOf(vm int) uint64  { return ramOf(vm).Base }
 func rxOf(vm int) uint64  { return ramOf(vm).Base + PageSize }
 func idOf(vm int) uint64  { return spciID(uint16(vm)) }
 func code(c int64) uint64 { return uint64(c) }
+
+// contains reports whether size bytes from ipa lie in the span.
+func (s Span) contains(ipa, size uint64) bool {
+	return ipa >= s.Base && size <= s.Size && ipa-s.Base <= s.Size-size
+}
 
 // Slice implements Memory.
 func (r *rig) Slice(ipa, size uint64) []byte {

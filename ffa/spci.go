@@ -62,7 +62,7 @@ var (
 		hfInterruptEnable % spciCount:    {"12", (*spci).interruptEnable},
 		hfInterruptGet % spciCount:       {"", (*spci).interruptGet},
 		hfInterruptInject % spciCount:    {"123", (*spci).interruptInject},
-		hfShareMemory % spciCount:        {"", (*spci).shareMemory},
+		hfShareMemory % spciCount:        {"123", (*spci).shareMemory},
 	}
 )
 

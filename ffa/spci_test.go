@@ -89,7 +89,7 @@ func TestSPCICallsReturnAtOnceWith(t *testing.T) {
 		{p, "send too much", spciMsgSend, []uint64{spciPair(1, 2), 0, 4097, 0}, errorRegs(-2)},
 		{p, "send far too much", spciMsgSend, []uint64{spciPair(1, 2), 0, 0xFFFF_FFFF, 0}, errorRegs(-2)},
 		{p, "send to one without a mailbox", spciMsgSend, []uint64{spciPair(1, 3), 0, 1, 0}, errorRegs(-4)},
-		{p, "send memory", spciMsgSend, []uint64{spciPair(1, 2), 0, 64, 2}, errorRegs(-1)},
+		{p, "send memory that nothing describes", spciMsgSend, []uint64{spciPair(1, 2), 0, 64, 2}, errorRegs(-2)},
 		{p, "send looks at w1, w3 and w4 only", spciMsgSend, []uint64{rubbish | spciPair(1, 2), rubbish, rubbish | 4096, rubbish}, success},
 
 		{p, "partition info of a UUID", spciPartitionInfoGet, []uint64{0, 0, 0, 1}, errorRegs(-2)},
@@ -123,7 +123,7 @@ func TestSPCICallsReturnAtOnceWith(t *testing.T) {
 		{s, "inject into the primary", hfInterruptInject, []uint64{1, 0, 1}, minus1},
 		{p, "inject what is not enabled", hfInterruptInject, []uint64{2, 1, 63}, []uint64{0}},
 
-		{p, "share memory", hfShareMemory, []uint64{2 << 32, ramBase, PageSize}, minus1},
+		{p, "share a page of its mailbox", hfShareMemory, []uint64{2 << 32, ramBase, PageSize}, minus1},
 		{p, "call of a result: ERROR", spciError, nil, minus1},
 		{p, "call of a result: SUCCESS", spciSuccess, nil, minus1},
 		{p, "call of a result: WFI", hfRunWFI, nil, minus1},

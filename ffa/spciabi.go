@@ -41,6 +41,7 @@ const failed = ^uint64(0)
 var spciCodes = [...]int64{
 	notSupported: -1,
 	invalid:      -2,
+	noMemory:     -3,
 	busy:         -4,
 	interrupted:  -5,
 	denied:       -6,

@@ -105,7 +105,7 @@ func (s *spci) msgSend(v *vcpu, a spciArgs) hypercall.Outcome {
 	switch {
 	case from != spciID(v.vm.index):
 	case attributes&spciMemory != 0:
-		st = notSupported
+		st, out = s.sendMemory(v, s.vm(to), size, attributes&spciNotify != 0)
 	default:
 		st, _, out = s.send(v, s.vm(to), size, attributes&spciNotify != 0)
 	}

@@ -57,9 +57,3 @@ func (s *spci) interruptInject(v *vcpu, a spciArgs) hypercall.Outcome {
 	v.Regs.SetX(0, uint64(res))
 	return out
 }
-
-// shareMemory refuses: no memory changes hands here.
-func (s *spci) shareMemory(v *vcpu, _ spciArgs) hypercall.Outcome {
-	v.Regs.SetX(0, failed)
-	return hypercall.Outcome{}
-}

@@ -46,6 +46,9 @@ func (*spci) putRun(r *hypercall.Regs, res runResult) {
 		put(r, spciMsgSend)
 		r.SetX(1, spciPair(spciID(res.vcpu.VM), spciID(res.receiver)))
 		r.SetX(3, uint64(res.size))
+		if res.receiver == primary {
+			r.SetX(4, spciAttributes(res.memory))
+		}
 	case runWaiters:
 		put(r, spciRXRelease)
 	case runWakeUp:
@@ -56,12 +59,19 @@ func (*spci) putRun(r *hypercall.Regs, res runResult) {
 	}
 }
 
-// putMessage implements abi. The attributes in w4 are those of an ordinary message.
+func spciAttributes(memory bool) uint64 {
+	if memory {
+		return spciMemory
+	}
+	return 0
+}
+
+// putMessage implements abi.
 func (*spci) putMessage(r *hypercall.Regs, m message) {
 	put(r, spciMsgSend)
 	r.SetX(1, spciPair(spciID(m.sender), spciID(m.receiver)))
 	r.SetX(3, uint64(m.size))
-	r.SetX(4, 0)
+	r.SetX(4, spciAttributes(m.memory))
 }
 
 // putInterrupted implements abi.

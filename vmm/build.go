@@ -18,6 +18,7 @@ func build(cfg Config) (_ *Machine, err error) {
 	}
 	m := &Machine{cfg: cfg, log: cfg.Log, stopped: make(chan struct{})}
 	m.gate.init()
+	m.brake.init()
 	defer func() {
 		if err != nil {
 			m.close()
@@ -90,7 +91,7 @@ func (m *Machine) connect() error {
 		parts[i] = ffa.Partition{Name: v.name, VCPUs: v.serviceVCPUs(), RAM: ffa.Span{Base: v.ram.base, Size: v.ram.size}}
 	}
 	var err error
-	if m.core, err = ffa.New(ffa.Config{Partitions: parts, Memory: m.ram, Timer: timers{m}}); err != nil {
+	if m.core, err = ffa.New(ffa.Config{Partitions: parts, Memory: m.ram, Timer: timers{m}, Stage2: newStage2(m)}); err != nil {
 		return err
 	}
 	log := hypercall.NewDebugLog(len(m.vms), func(vm int, line []byte) { m.cfg.DebugLog(m.vms[vm].name, line) })

@@ -13,8 +13,8 @@ import (
 	"github.com/hfvmm/hfvmm/kvmarm"
 )
 
-// Machine is a built machine. Locks, outermost first: a device's, the ffa core's, PSCI's; none is
-// held across KVM_RUN, and none is taken while a later one is held.
+// Machine is a built machine. Locks, outermost first: a device's, the ffa core's, PSCI's, the brake's; none
+// is held across KVM_RUN, and none is taken while a later one is held.
 type Machine struct {
 	cfg    Config
 	log    *slog.Logger
@@ -24,6 +24,7 @@ type Machine struct {
 	gic    *kvmarm.VGIC
 	pcpus  []*pcpu
 	gate   turnstile
+	brake  brake
 	core   *ffa.Core
 	bus    devices.Bus
 	uart   *devices.PL011

@@ -32,6 +32,7 @@ type pcpu struct {
 	switches atomic.Uint64        // changes of cur; odd while the pCPU is lent
 	runs     atomic.Uint64        // KVM_RUNs begun
 	requests atomic.Uint32
+	moving   atomic.Bool   // it is in KVM_RUN, or enters it next: see brake
 	idleRun  atomic.Uint64 // the KVM_RUN in which the watcher saw cur blocked in WFI
 }
 
@@ -78,7 +79,7 @@ func (p *pcpu) loop() {
 			return
 		}
 		p.runs.Add(1)
-		err := v.kvm.Run()
+		err := p.run(v)
 		v.Regs.Forget()
 		if v != p.home {
 			v.watchTimer()

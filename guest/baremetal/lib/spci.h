@@ -29,6 +29,7 @@
 #define HF_INTERRUPT_ENABLE     0xff05u
 #define HF_INTERRUPT_GET        0xff06u
 #define HF_INTERRUPT_INJECT     0xff07u
+#define HF_SHARE_MEMORY         0xff08u
 #define HF_WAIT_FOR_INTERRUPT   0xff09u // a result of SPCI_RUN
 #define HF_WAKE_UP              0xff0au // a result of SPCI_RUN
 
@@ -47,7 +48,9 @@
 #define SPCI_RETRY              (-7)
 #define SPCI_ABORTED            (-8)
 
-#define SPCI_NOTIFY 1u // attribute of MSG_SEND: tell me when the mailbox is free
+// Attributes of MSG_SEND.
+#define SPCI_NOTIFY 1u // tell me when the mailbox is free
+#define SPCI_MEMORY 2u // the message transfers memory
 
 #define SPCI_VERSION_0_9 9u
 #define SPCI_PRIMARY     1u // the id of the primary; secondaries are 2, 3, …

@@ -1,0 +1,89 @@
+package vmm
+
+import (
+	"fmt"
+
+	"github.com/hfvmm/hfvmm/ffa"
+)
+
+// stage2 implements ffa.Stage2 with memslots: what a VM may write has a slot, what it may only read a
+// read-only one, and what it may not touch has none. KVM cannot withhold execution.
+type stage2 struct {
+	m      *Machine
+	tables []slotTable // by VM
+	touch  []bool      // by VM: it has changes in the Remap that is going on
+}
+
+// newStage2 returns the stage 2 of VMs that have their RAM in slot 0.
+func newStage2(m *Machine) *stage2 {
+	s := &stage2{m: m, tables: make([]slotTable, len(m.vms)), touch: make([]bool, len(m.vms))}
+	for i, v := range m.vms {
+		s.tables[i] = newSlotTable(v.kvm, m.ram, v.ram)
+	}
+	return s
+}
+
+// Park implements ffa.Stage2.
+func (s *stage2) Park() { s.m.halt() }
+
+// Resume implements ffa.Stage2.
+func (s *stage2) Resume() { s.m.release() }
+
+// Remap implements ffa.Stage2. If KVM refuses a slot, the VMs get back what they had; if it refuses that
+// as well, the machine ends.
+func (s *stage2) Remap(changes []ffa.Mapping) error {
+	err := s.remap(changes)
+	if err != nil {
+		s.m.log.Warn("memory cannot change hands", "error", err)
+	}
+	return err
+}
+
+func (s *stage2) remap(changes []ffa.Mapping) error {
+	clear(s.touch)
+	for _, c := range changes {
+		t := &s.tables[c.VM]
+		if !s.touch[c.VM] {
+			s.touch[c.VM] = true
+			t.begin()
+		}
+		if err := t.change(span{c.Span.Base, c.Span.Size}, slotKindOf(c.Access)); err != nil {
+			return fmt.Errorf("VM %q: %w", s.m.vms[c.VM].name, err)
+		}
+	}
+	for vm, touched := range s.touch {
+		if !touched {
+			continue
+		}
+		if err := s.tables[vm].check(); err != nil {
+			return fmt.Errorf("VM %q: %w", s.m.vms[vm].name, err)
+		}
+	}
+	for vm, touched := range s.touch {
+		if !touched {
+			continue
+		}
+		if err := s.tables[vm].apply(); err != nil {
+			s.restore(vm)
+			return fmt.Errorf("VM %q: %w", s.m.vms[vm].name, err)
+		}
+	}
+	for vm, touched := range s.touch {
+		if touched {
+			s.tables[vm].commit()
+		}
+	}
+	return nil
+}
+
+// restore undoes the changes of the VMs up to the one that failed.
+func (s *stage2) restore(failed int) {
+	for vm, touched := range s.touch[:failed+1] {
+		if !touched {
+			continue
+		}
+		if err := s.tables[vm].restore(); err != nil {
+			s.m.end(Crashed, fmt.Errorf("VM %q lost its memory: %w", s.m.vms[vm].name, err))
+		}
+	}
+}
