@@ -8,6 +8,7 @@ import (
 	"github.com/hfvmm/hfvmm/hypercall"
 	"github.com/hfvmm/hfvmm/kvmarm"
 	"github.com/hfvmm/hfvmm/pvsched"
+	"github.com/hfvmm/hfvmm/sdei"
 )
 
 // build makes the machine, ready to run: every check that can fail comes before the first KVM_RUN.
@@ -112,6 +113,14 @@ func (m *Machine) connect() error {
 				return err
 			}
 			services = append(services, v.sched)
+		}
+		if m.cfg.SDEI.serves(i) {
+			if v.sdei, err = sdei.New(sdei.Config{VCPUs: v.serviceVCPUs(), Machine: sdeiHost{v}}); err != nil {
+				return err
+			}
+			services = append(services, v.sdei)
+		}
+		if v.sched != nil || v.sdei != nil {
 			services[0] = power{psci, v}
 		}
 		if err := v.setTable(services...); err != nil {

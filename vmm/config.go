@@ -15,6 +15,7 @@ type Config struct {
 	Secondaries []Secondary
 	ABI         ABI           // what VMs call
 	PVSched     Scope         // who has PV_SCHED
+	SDEI        Scope         // who has SDEI
 	Slice       time.Duration // the longest that a secondary runs before its primary vCPU is asked again
 
 	ConsoleIn  io.Reader // bytes for the primary's PL011; nil for none

@@ -11,6 +11,7 @@ import (
 
 // exit serves the end of a KVM_RUN of v. ok is false when the machine cannot go on.
 func (p *pcpu) exit(v *vcpu, err error) (out hypercall.Outcome, ok bool) {
+	v.unfinished = false
 	if err == syscall.EINTR || err == syscall.EAGAIN {
 		return p.interrupted(v), true
 	}
@@ -27,6 +28,7 @@ func (p *pcpu) exit(v *vcpu, err error) (out hypercall.Outcome, ok bool) {
 		return v.vm.table.Dispatch(&v.VCPU, hypercall.FuncID(fn), conduit), true
 	case kvmarm.ExitMMIO:
 		if v == p.home {
+			v.unfinished = true
 			return out, p.mmio(v)
 		}
 		a := v.kvm.MMIO()
@@ -34,10 +36,12 @@ func (p *pcpu) exit(v *vcpu, err error) (out hypercall.Outcome, ok bool) {
 	case kvmarm.ExitARMNISV:
 		iss, ipa := v.kvm.NISV()
 		if v == p.home {
+			v.unfinished = true
 			return out, p.externalAbort(v)
 		}
 		return p.abort(v, ipa, access(iss&issWnR != 0)), true
 	case kvmarm.ExitSystemEvent: // home was suspended and has an interrupt
+		v.suspended = false
 		if err := v.kvm.SetMPState(kvmarm.MPRunnable); err != nil {
 			return p.broken(v, err)
 		}

@@ -130,11 +130,12 @@ func TestGuestProgramsPass(t *testing.T) {
 		{"memory that changes hands is zeroed, and out of reach of those without a right to it", 2, "memory", []string{"memory", "memory"}},
 		{"of two CPUs that run one vCPU one is told BUSY and no turn is lost", 2, "race", []string{"turns"}},
 		{"PV_SCHED's flag is set while a vCPU is scheduled out, and a kick ends WFI", 2, "pvsched", []string{"pvsched*2"}},
+		{"SDEI interrupts a vCPU wherever it is, and puts it back", 2, "sdei", []string{"busy", "sdei*2"}},
 	} {
 		t.Run(c.primary, func(t *testing.T) {
 			var r record
 			cfg := machine(t, &r, c.cpus, c.primary, c.secondaries...)
-			cfg.PVSched = AllVMs
+			cfg.PVSched, cfg.SDEI = AllVMs, AllVMs
 			ending, err := run(t, cfg)
 			if ending != PoweredOff || err != nil || !strings.HasSuffix(r.console.String(), "PASS\r\n") {
 				t.Errorf("rule: %s\nending %v, error %v\n%v", c.rule, ending, err, &r)

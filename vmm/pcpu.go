@@ -180,5 +180,6 @@ func (p *pcpu) suspend() bool {
 		p.m.crash(p.home, err)
 		return false
 	}
+	p.home.suspended = true
 	return true
 }

@@ -11,7 +11,12 @@ type power struct {
 // Call implements hypercall.Service. A CPU_OFF never fails.
 func (p power) Call(v *hypercall.VCPU, fn hypercall.FuncID, c hypercall.Conduit) hypercall.Outcome {
 	if fn == hypercall.PSCICPUOff {
-		p.vm.sched.Drop(v)
+		if s := p.vm.sched; s != nil {
+			s.Drop(v)
+		}
+		if s := p.vm.sdei; s != nil {
+			s.Off(v)
+		}
 	}
 	return p.Service.Call(v, fn, c)
 }

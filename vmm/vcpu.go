@@ -26,6 +26,10 @@ type vcpu struct {
 	kicked     atomic.Bool // a sibling ended its next WFI
 	wfi        wfiTrap
 
+	// Of the primary:
+	unfinished bool // KVM finishes its access to a device, or injects an abort, at the next KVM_RUN
+	suspended  bool // it waits for an interrupt in CPU_SUSPEND
+
 	err error // first failed register access; checked before the vCPU runs
 }
 
@@ -72,6 +76,11 @@ func (v *vcpu) prepare() error {
 				return err
 			}
 			v.line = high
+		}
+	}
+	if s := v.vm.sdei; s != nil && s.Waiting(&v.VCPU) {
+		if err := v.deliver(); err != nil {
+			return err
 		}
 	}
 	v.Regs.Flush()

@@ -7,6 +7,7 @@ import (
 	"github.com/hfvmm/hfvmm/hypercall"
 	"github.com/hfvmm/hfvmm/kvmarm"
 	"github.com/hfvmm/hfvmm/pvsched"
+	"github.com/hfvmm/hfvmm/sdei"
 )
 
 // vm is one virtual machine: the primary (index 0) or a secondary.
@@ -19,6 +20,7 @@ type vm struct {
 	vcpus []*vcpu
 	table *hypercall.Table
 	sched *pvsched.Service // nil if the VM has no PV_SCHED
+	sdei  *sdei.Dispatcher // nil if it has no SDEI
 }
 
 // newVM makes a VM with its RAM mapped and its vCPUs created. The SMCCC filter follows in

@@ -22,6 +22,7 @@ type options struct {
 	secondaries secondaries
 	manifest    string
 	abi         choice
+	sdei        choice
 	pvsched     choice
 	slice       span
 	serial      console.Spec
@@ -38,6 +39,7 @@ func newOptions() *options {
 		mem:       512 << 20,
 		cpus:      2,
 		abi:       choice{vmm.SPCI.String(), []string{vmm.SPCI.String(), vmm.HF.String()}},
+		sdei:      scopeChoice(),
 		pvsched:   scopeChoice(),
 		slice:     span(time.Millisecond),
 		host:      choice{"auto", []string{"auto", "kvm", "lab"}},
@@ -55,6 +57,7 @@ func (o *options) addFlags(f *pflag.FlagSet) {
 	f.Var(&o.secondaries, "secondary", "a secondary VM, repeatable: a flat binary, and any of name=NAME, vcpus=N (1), mem=SIZE (1M)")
 	f.StringVar(&o.manifest, "manifest", "", "`FILE` with a Hafnium manifest (.dts or .dtb), in place of --primary and --secondary")
 	f.Var(&o.abi, "abi", "interface between the VMs and hfvmm")
+	f.Var(&o.sdei, "sdei", "VMs that can register for software delegated exceptions (SDEI)")
 	f.Var(&o.pvsched, "pvsched", "VMs that can ask which of their vCPUs are scheduled out (PV_SCHED)")
 	f.Var(&o.slice, "slice", "longest run of a secondary before its CPU is given back to the primary")
 	f.Var(&o.serial, "serial", "where the serial line of the primary goes")
@@ -74,6 +77,7 @@ func (o *options) config(log *slog.Logger) (vmm.Config, error) {
 		Memory:      uint64(o.mem),
 		CPUs:        int(o.cpus),
 		Secondaries: o.secondaries,
+		SDEI:        scope(o.sdei),
 		PVSched:     scope(o.pvsched),
 		Slice:       time.Duration(o.slice),
 	}

@@ -31,10 +31,10 @@ func TestFlagsDescribeTheMachine(t *testing.T) {
 			Memory:  512 << 20, CPUs: 2, Slice: time.Millisecond,
 		}},
 		{"everything", []string{"--primary=Image", "--initrd=initrd", "--cmdline", "console=ttyAMA0 quiet", "--mem=1G",
-			"--cpus", "4", "--slice", "250us", "--abi=hf", "--pvsched=all",
+			"--cpus", "4", "--slice", "250us", "--abi=hf", "--pvsched=all", "--sdei=primary",
 			"--secondary", "echo.bin,mem=2M,vcpus=3,name=e", "--secondary", "busy.bin"}, vmm.Config{
 			Primary: vmm.Primary{Kernel: "Image", Initrd: "initrd", Cmdline: "console=ttyAMA0 quiet"},
-			Memory:  1 << 30, CPUs: 4, Slice: 250 * time.Microsecond, ABI: vmm.HF, PVSched: vmm.AllVMs,
+			Memory:  1 << 30, CPUs: 4, Slice: 250 * time.Microsecond, ABI: vmm.HF, PVSched: vmm.AllVMs, SDEI: vmm.ThePrimary,
 			Secondaries: []vmm.Secondary{
 				{Name: "e", Image: "echo.bin", VCPUs: 3, Memory: 2 << 20},
 				{Name: "busy", Image: "busy.bin", VCPUs: 1, Memory: 1 << 20},
@@ -141,7 +141,7 @@ func TestAutoEmulatesAHostThatHasNoKVM(t *testing.T) {
 func TestTheLabGetsTheSameMachine(t *testing.T) {
 	files(t, "Image", "initrd", "echo.bin", "it's, \"odd\".bin")
 	args := []string{"run", "--primary=Image", "--initrd=initrd", "--cmdline", `console=ttyAMA0 init="/a b"`, "--mem=64M", "--cpus=3",
-		"--slice=2ms", "--pvsched=primary", "--secondary=echo.bin,vcpus=2,mem=8K", "--secondary", `"it's, "'"odd".bin',name="x,y"`}
+		"--slice=2ms", "--pvsched=primary", "--sdei=all", "--secondary=echo.bin,vcpus=2,mem=8K", "--secondary", `"it's, "'"odd".bin',name="x,y"`}
 	var outer, inner fakeHost
 	if r := runApp(t, &outer, args...); r.code != 0 {
 		t.Fatalf("exit code %d: %s", r.code, r.stderr)

@@ -22,6 +22,7 @@ type FDTConfig struct {
 
 	GICD, GICR Span // GICv3 distributor and redistributors
 	UART, RTC  MMIO // PL011, PL031
+	SDEI       bool // the Software Delegated Exception Interface is there, by HVC
 
 	// Seed is entropy for the kernel: none, or at least MinSeed bytes, of which 8 seed its
 	// address-space layout and the others its random numbers.
@@ -92,6 +93,9 @@ func BuildFDT(c FDTConfig) ([]byte, error) {
 		uart,
 		c.rtc(),
 	)
+	if c.SDEI {
+		root.Children = append(root.Children, firmware())
+	}
 	tree := dt.FDT{Header: dt.Header{Magic: dt.Magic, Version: 17, LastCompVersion: 16}, RootNode: root}
 	var b bytes.Buffer
 	if _, err := tree.Write(&b); err != nil {
@@ -174,6 +178,13 @@ func (c *FDTConfig) rtc() *dt.Node {
 	return primecell("pl031", c.RTC,
 		u32("clocks", clockPhandle),
 		strs("clock-names", "apb_pclk"))
+}
+
+// firmware tells of SDEI (Linux Documentation/devicetree/bindings/arm/firmware/sdei.txt).
+func firmware() *dt.Node {
+	n := node("firmware")
+	n.Children = []*dt.Node{node("sdei", strs("compatible", "arm,sdei-1.0"), str("method", "hvc"))}
+	return n
 }
 
 // primecell describes an Arm PrimeCell peripheral.

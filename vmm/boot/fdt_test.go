@@ -33,6 +33,7 @@ var (
 		GICR:    Span{0x080A_0000, 4 * 0x2_0000},
 		UART:    MMIO{Span{0x0900_0000, 0x1000}, 1},
 		RTC:     MMIO{Span{0x0901_0000, 0x1000}, 2},
+		SDEI:    true,
 		Seed:    []byte("0123456789abcdefghijklmnopqrstuvwxyzABCD"),
 	}
 )
@@ -113,7 +114,7 @@ func TestDTCReadsTheDeviceTreeWithoutAWarning(t *testing.T) {
 
 func TestOptionalPartsOfTheDeviceTreeAreLeftOut(t *testing.T) {
 	b := build(t, small)
-	for _, absent := range []string{"linux,initrd-start", "kaslr-seed", "rng-seed"} {
+	for _, absent := range []string{"linux,initrd-start", "kaslr-seed", "rng-seed", "firmware", "sdei"} {
 		if bytes.Contains(b, []byte(absent)) {
 			t.Errorf("%s is there", absent)
 		}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// SDEI 1.1 (Arm DEN0054C), and an event handler.
+#pragma once
+
+#include "call.h"
+
+#define SDEI_VERSION          0xc4000020u
+#define SDEI_REGISTER         0xc4000021u
+#define SDEI_ENABLE           0xc4000022u
+#define SDEI_DISABLE          0xc4000023u
+#define SDEI_CONTEXT          0xc4000024u
+#define SDEI_COMPLETE         0xc4000025u
+#define SDEI_COMPLETE_RESUME  0xc4000026u
+#define SDEI_UNREGISTER       0xc4000027u
+#define SDEI_STATUS           0xc4000028u
+#define SDEI_GET_INFO         0xc4000029u
+#define SDEI_ROUTING_SET      0xc400002au
+#define SDEI_PE_MASK          0xc400002bu
+#define SDEI_PE_UNMASK        0xc400002cu
+#define SDEI_BIND             0xc400002du
+#define SDEI_RELEASE          0xc400002eu
+#define SDEI_SIGNAL           0xc400002fu
+#define SDEI_FEATURES         0xc4000030u
+#define SDEI_PRIVATE_RESET    0xc4000031u
+#define SDEI_SHARED_RESET     0xc4000032u
+
+#define SDEI_NOT_SUPPORTED (-1)
+#define SDEI_INVALID       (-2)
+#define SDEI_DENIED        (-3)
+#define SDEI_PENDING       (-5)
+
+#define SDEI_STATUS_REGISTERED 1
+#define SDEI_STATUS_ENABLED    2
+#define SDEI_STATUS_RUNNING    4
+
+// The handler to register. It calls sdei_handle on the interrupted stack and completes the event: where it
+// interrupted if the answer is 0, else at the address that the answer is.
+extern char sdei_entry[];
+
+// The same as an offset from VBAR_EL1.
+static inline uint64_t sdei_entry_relative(void)
+{
+	uint64_t vbar;
+
+	asm volatile("mrs %0, vbar_el1" : "=r"(vbar));
+	return (uintptr_t)sdei_entry - vbar;
+}
+
+// x4 to x17 as the last event on this CPU found them.
+extern uint64_t sdei_seen[14];
+
+// A program that registers sdei_entry has one.
+uint64_t sdei_handle(uint64_t event, uint64_t argument, uint64_t pc, uint64_t pstate);
+
+// Signals event 0 to this CPU with a pattern in every register and compares them all once the event is
+// completed. Returns the number of registers that differ, and -1 if the call failed. sdei_signal_pc is
+// where the event interrupts.
+int64_t sdei_signal_self_and_compare(uint64_t affinity);
+extern char sdei_signal_pc[];
+
+// An address to complete at: counts in sdei_resumes, keeps ELR_EL1 in sdei_elr and SPSR_EL1 in sdei_spsr,
+// and goes back to where the event interrupted.
+extern char sdei_resume[];
+extern uint64_t sdei_resumes, sdei_elr, sdei_spsr;
+
+static inline int64_t sdei(uint32_t fn, uint64_t a1, uint64_t a2)
+{
+	return (int64_t)hvc(fn, a1, a2, 0, 0).x[0];
+}
+
+// Flags and affinity are those that a private event ignores.
+static inline int64_t sdei_register(uint32_t event, uint64_t entry, uint64_t argument, uint64_t flags)
+{
+	return (int64_t)hvc(SDEI_REGISTER, event, entry, argument, flags).x[0];
+}
