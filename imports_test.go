@@ -29,7 +29,7 @@ var rooms = []struct {
 	{path: "vmm/console"},
 	{path: "vmm/debian"},
 	{path: "vmm/initramfs"},
-	{path: "vmm/lab", ours: []string{"kvmarm", "vmm/console", "vmm/debian", "vmm/initramfs"}},
+	{path: "vmm/lab", ours: []string{"kvmarm", "vmm/boot", "vmm/debian", "vmm/initramfs"}},
 	{path: "vmm", ours: []string{"hypercall", "ffa", "sdei", "pvsched", "devices", "kvmarm", "vmm/boot", "vmm/console"}},
 }
 

@@ -5,12 +5,19 @@ import "strconv"
 // portName is the name of the virtio-serial port that joins host and guest.
 const portName = "hfvmm.job"
 
-// arguments are QEMU's, for a machine with EL2 and GICv3 whose port is the inherited socket portFD
-// and whose initramfs is the file initrd. Its kernel log goes to QEMU's standard output.
+// Files that QEMU inherits.
+const (
+	kernelFD = 3 + iota
+	initrdFD
+	portFD // socket of the port
+)
+
+// arguments are QEMU's, for a machine with EL2, GICv3 and that many MiB of memory. The kernel's log
+// goes to QEMU's standard output.
 //
 // virt is the board, neoverse-n1 a CPU with VHE and without the features whose emulation is dear. Page-table isolation
 // and mitigations defend nothing here and make each system call several times dearer.
-func (j *Job) arguments(initrd string, portFD int, memory uint64) []string {
+func (j *Job) arguments(memory uint64) []string {
 	cmdline := "console=ttyAMA0 panic=-1 quiet kpti=off mitigations=off"
 	cpus := j.CPUs
 	if cpus == 0 {
@@ -27,7 +34,7 @@ func (j *Job) arguments(initrd string, portFD int, memory uint64) []string {
 		"-machine", "virt,virtualization=on,gic-version=3,dtb-randomness=off",
 		"-cpu", "neoverse-n1", "-accel", accel,
 		"-smp", strconv.Itoa(cpus), "-m", strconv.FormatUint(memory, 10), "-rtc", clock,
-		"-kernel", j.Kernel, "-initrd", initrd, "-append", cmdline,
+		"-kernel", inherited(kernelFD), "-initrd", inherited(initrdFD), "-append", cmdline,
 		"-serial", "stdio", "-monitor", "none",
 		"-device", "virtio-serial-pci",
 		"-chardev", "socket,id=job,fd=" + strconv.Itoa(portFD),
@@ -38,3 +45,6 @@ func (j *Job) arguments(initrd string, portFD int, memory uint64) []string {
 	}
 	return args
 }
+
+// inherited names an open file.
+func inherited(fd int) string { return "/dev/fd/" + strconv.Itoa(fd) }

@@ -23,6 +23,11 @@ func Run(ctx context.Context, job Job) (int, error) {
 	if err := job.check(); err != nil {
 		return 0, err
 	}
+	kernel, err := openKernel(job.Kernel)
+	if err != nil {
+		return 0, err
+	}
+	defer kernel.Close()
 	initrd, err := pack(&job)
 	if err != nil {
 		return 0, err
@@ -39,11 +44,10 @@ func Run(ctx context.Context, job Job) (int, error) {
 	defer ours.Close()
 	defer theirs.Close()
 
-	// Files 3 and 4 of QEMU are the initramfs, which has no name any more, and the port.
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, job.QEMU, job.arguments("/dev/fd/3", 4, job.memory(size))...)
-	cmd.ExtraFiles = []*os.File{initrd, theirs}
+	cmd := exec.CommandContext(ctx, job.QEMU, job.arguments(job.memory(size))...)
+	cmd.ExtraFiles = []*os.File{kernelFD - 3: kernel, initrdFD - 3: initrd, portFD - 3: theirs}
 	cmd.SysProcAttr = dieWithParent()
 	kernelLog, complaints := &tail{}, &tail{}
 	cmd.Stdout, cmd.Stderr = kernelLog, complaints
@@ -91,18 +95,14 @@ func describe(err error, complaints, kernelLog string) error {
 	return err
 }
 
-// pack writes the initramfs to a file without a name.
+// pack writes the initramfs.
 func pack(job *Job) (*os.File, error) {
 	files, err := job.contents()
 	if err != nil {
 		return nil, err
 	}
-	f, err := os.CreateTemp("", "hfvmm-lab-*")
+	f, err := nameless(func(f *os.File) error { return initramfs.Write(f, files) })
 	if err != nil {
-		return nil, fmt.Errorf("initramfs of the lab: %w", err)
-	}
-	if err := errors.Join(os.Remove(f.Name()), initramfs.Write(f, files)); err != nil {
-		f.Close()
 		return nil, fmt.Errorf("initramfs of the lab: %w", err)
 	}
 	return f, nil

@@ -2,8 +2,10 @@ package lab
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -128,6 +130,18 @@ func TestKernelThatPanicsIsShownWithTheEndOfItsLog(t *testing.T) {
 	}
 }
 
+// image writes a file that looks like a kernel.
+func image(t *testing.T) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "Image")
+	header := make([]byte, 4096)
+	copy(header[56:], "ARM\x64")
+	if err := os.WriteFile(file, header, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
 // script writes an executable shell script, which stands in for QEMU.
 func script(t *testing.T, text string) string {
 	t.Helper()
@@ -139,7 +153,7 @@ func script(t *testing.T, text string) string {
 }
 
 func TestQEMUThatRefusesIsQuoted(t *testing.T) {
-	job := Job{Init: os.Args[0], Kernel: "k", QEMU: script(t, "echo no such machine >&2; exit 1")}
+	job := Job{Init: os.Args[0], Kernel: image(t), QEMU: script(t, "echo no such machine >&2; exit 1")}
 	_, err := Run(t.Context(), job)
 	if err == nil || !strings.Contains(err.Error(), "QEMU says: no such machine") {
 		t.Errorf("error %v", err)
@@ -147,7 +161,7 @@ func TestQEMUThatRefusesIsQuoted(t *testing.T) {
 }
 
 func TestMissingQEMUIsAnError(t *testing.T) {
-	if _, err := Run(t.Context(), Job{Init: os.Args[0], Kernel: "k", QEMU: "/nonexistent"}); !errors.Is(err, os.ErrNotExist) {
+	if _, err := Run(t.Context(), Job{Init: os.Args[0], Kernel: image(t), QEMU: "/nonexistent"}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("error %v", err)
 	}
 }
@@ -155,16 +169,18 @@ func TestMissingQEMUIsAnError(t *testing.T) {
 func TestLabThatNeverAnswersEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	job := Job{Init: os.Args[0], Kernel: "k", QEMU: script(t, "exec sleep 60")}
+	job := Job{Init: os.Args[0], Kernel: image(t), QEMU: script(t, "exec sleep 60")}
 	if _, err := Run(ctx, job); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("error %v", err)
 	}
 }
 
 func TestImpossibleJobsAreRefused(t *testing.T) {
-	good := Job{Init: os.Args[0], Kernel: "k", QEMU: "q"}
+	good := Job{Init: os.Args[0], Kernel: image(t), QEMU: "q"}
 	for name, change := range map[string]func(*Job){
 		"no kernel":      func(j *Job) { j.Kernel = "" },
+		"no Linux":       func(j *Job) { j.Kernel = os.Args[0] },
+		"text as kernel": func(j *Job) { j.Kernel = "run_test.go" },
 		"no QEMU":        func(j *Job) { j.QEMU = "" },
 		"too many CPUs":  func(j *Job) { j.CPUs = maxCPUs + 1 },
 		"negative CPUs":  func(j *Job) { j.CPUs = -1 },
@@ -180,9 +196,37 @@ func TestImpossibleJobsAreRefused(t *testing.T) {
 	}
 }
 
+func TestPackedKernelIsUnpackedForQEMU(t *testing.T) {
+	raw, err := os.ReadFile(image(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	if _, err := w.Write(raw); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "vmlinuz")
+	if err := os.WriteFile(file, packed.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	f, err := openKernel(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	got, err := io.ReadAll(io.NewSectionReader(f, 0, 1<<20))
+	if err != nil || !bytes.Equal(got, raw) {
+		t.Errorf("%d bytes, error %v", len(got), err)
+	}
+}
+
 func TestInstructionCountingFixesClockAndCPUs(t *testing.T) {
 	job := Job{CPUs: 8, Icount: true}
-	args := strings.Join(job.arguments("i", 4, 100), " ")
+	args := strings.Join(job.arguments(100), " ")
 	for _, want := range []string{"-icount shift=0,sleep=off", "-smp 1", "tcg,thread=single", "nokaslr", "clock=vm"} {
 		if !strings.Contains(args, want) {
 			t.Errorf("%q is not in %s", want, args)
