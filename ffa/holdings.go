@@ -17,12 +17,13 @@ type claim struct {
 	owner    uint16
 	borrower uint16 // or noVM
 	shared   bool   // the owner has access although there is a borrower
+	pinned   bool   // it never changes hands
 	own      Access // of the owner, where it has access
 	lent     Access // of the borrower
 }
 
-// exclusive reports whether VM vm owns it and has it for itself.
-func (c claim) exclusive(vm uint16) bool { return c.owner == vm && c.borrower == noVM }
+// exclusive reports whether VM vm owns it, has it for itself and is free to part with it.
+func (c claim) exclusive(vm uint16) bool { return c.owner == vm && c.borrower == noVM && !c.pinned }
 
 // access is what VM vm may do.
 func (c claim) access(vm uint16) Access {

@@ -16,15 +16,3 @@ func (c *Core) Kick(v *hypercall.VCPU, index int) hypercall.Outcome {
 	target.state = ready
 	return u.leave(ready, runResult{kind: runWakeUp, vcpu: target.ID})
 }
-
-// IsMailbox reports whether the page at ipa, a multiple of PageSize, belongs to the mailbox of a VM.
-func (c *Core) IsMailbox(vm int, ipa uint64) bool {
-	page := c.memory.Slice(ipa, PageSize)
-	if page == nil {
-		return false
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	box := &c.vms[vm].box
-	return box.rx != nil && (&page[0] == &box.rx[0] || &page[0] == &box.tx[0])
-}

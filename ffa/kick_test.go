@@ -47,19 +47,3 @@ func TestKickWakesABlockedSiblingThroughThePrimary(t *testing.T) {
 		})
 	}
 }
-
-func TestMailboxPagesAreKnown(t *testing.T) {
-	r := newRig(t, 1, 1)
-	if r.core.IsMailbox(1, txOf(1)) {
-		t.Error("a mailbox before there is one")
-	}
-	r.mapped(1)
-	for _, c := range []struct {
-		ipa  uint64
-		want bool
-	}{{txOf(1), true}, {rxOf(1), true}, {rxOf(1) + PageSize, false}, {txOf(0), false}, {0, false}} {
-		if got := r.core.IsMailbox(1, c.ipa); got != c.want {
-			t.Errorf("IsMailbox(%#x) = %v", c.ipa, got)
-		}
-	}
-}

@@ -3,18 +3,16 @@ package vmm
 import (
 	"sync/atomic"
 
-	"github.com/hfvmm/hfvmm/ffa"
 	"github.com/hfvmm/hfvmm/hypercall"
-	"github.com/hfvmm/hfvmm/pvsched"
 )
 
 // schedHost gives PV_SCHED the memory and the vCPUs of a VM.
 type schedHost struct{ vm *vm }
 
-// Word implements pvsched.Memory. ipa is a multiple of pvsched.StateSize.
+// Word implements pvsched.Memory. The page of the word never changes hands, for hfvmm writes it.
 func (h schedHost) Word(ipa uint64) *atomic.Uint32 {
 	vm := h.vm
-	if !vm.ram.contains(ipa, pvsched.StateSize) || vm.m.core.IsMailbox(vm.index, ipa&^(ffa.PageSize-1)) {
+	if !vm.m.core.Pin(vm.index, ipa) {
 		return nil
 	}
 	return vm.m.ram.word(ipa)
