@@ -18,7 +18,6 @@ func build(cfg Config) (_ *Machine, err error) {
 		return nil, err
 	}
 	m := &Machine{cfg: cfg, log: cfg.Log, stopped: make(chan struct{})}
-	m.gate.init()
 	m.brake.init()
 	defer func() {
 		if err != nil {

@@ -23,7 +23,6 @@ type Machine struct {
 	vms    []*vm // 0 is the primary
 	gic    *kvmarm.VGIC
 	pcpus  []*pcpu
-	gate   turnstile
 	brake  brake
 	core   *ffa.Core
 	bus    devices.Bus

@@ -1,55 +1,77 @@
 package vmm
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+)
 
-// turnstile stands between the pCPUs and KVM_RUN. Whoever changes what KVM lets change only while no
-// vCPU runs, such as the pending state of an SGI, parks the machine, does it, and resumes.
-type turnstile struct {
+// brake keeps every vCPU out of KVM_RUN while something changes that no vCPU may see half done, or that
+// KVM lets nobody change while a vCPU runs, such as the pending state of an SGI. A pCPU may put it on in
+// the middle of a call, with the ffa core locked. So a pCPU counts as moving from just before KVM_RUN to
+// just after it and no longer: one that serves an exit meanwhile, or waits for the core, is waited for by
+// nobody.
+type brake struct {
+	holders atomic.Int32 // park calls without their resume
 	mu      sync.Mutex
-	changed sync.Cond
-	running int // pCPUs past the turnstile
-	closed  int // park calls without their resume
+	changed sync.Cond // the last holder let go, or a pCPU stopped moving while there was one
 }
 
-func (t *turnstile) init() { t.changed.L = &t.mu }
+func (b *brake) init() { b.changed.L = &b.mu }
 
-// enter waits while the machine is parked and then counts the pCPU as running.
-func (t *turnstile) enter() {
-	t.mu.Lock()
-	for t.closed > 0 {
-		t.changed.Wait()
+// run runs v until KVM_RUN ends, once the brake is off. The owner says that it moves before it looks at
+// the brake; who puts the brake on does it the other way round. One of the two sees the other.
+func (p *pcpu) run(v *vcpu) error {
+	b := &p.m.brake
+	for p.moving.Store(true); b.holders.Load() > 0; p.moving.Store(true) {
+		b.stopped(p)
+		b.wait()
 	}
-	t.running++
-	t.mu.Unlock()
+	err := v.kvm.Run()
+	p.moving.Store(false)
+	if b.holders.Load() > 0 {
+		b.stopped(p)
+	}
+	return err
 }
 
-// leave counts the pCPU as no longer running.
-func (t *turnstile) leave() {
-	t.mu.Lock()
-	t.running--
-	t.changed.Broadcast()
-	t.mu.Unlock()
+// stopped tells who put the brake on that p no longer moves.
+func (b *brake) stopped(p *pcpu) {
+	b.mu.Lock()
+	p.moving.Store(false)
+	b.changed.Broadcast()
+	b.mu.Unlock()
 }
 
-// park gets every vCPU of the machine out of KVM_RUN and keeps it out until resume. It must not be
-// called by a pCPU.
+// wait waits until the brake is off.
+func (b *brake) wait() {
+	b.mu.Lock()
+	for b.holders.Load() > 0 {
+		b.changed.Wait()
+	}
+	b.mu.Unlock()
+}
+
+// park gets every vCPU of the machine out of KVM_RUN and keeps it out until resume. The caller is no pCPU,
+// or one that is not in KVM_RUN itself.
 func (m *Machine) park() {
-	t := &m.gate
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.closed++
+	b := &m.brake
+	b.mu.Lock()
+	b.holders.Add(1)
 	for _, p := range m.pcpus {
-		p.request(reqPark)
+		if p.moving.Load() {
+			p.kick(p.cur.Load())
+		}
+		for p.moving.Load() {
+			b.changed.Wait()
+		}
 	}
-	for t.running > 0 {
-		t.changed.Wait()
-	}
+	b.mu.Unlock()
 }
 
 // resume undoes one park.
 func (m *Machine) resume() {
-	m.gate.mu.Lock()
-	m.gate.closed--
-	m.gate.changed.Broadcast()
-	m.gate.mu.Unlock()
+	m.brake.mu.Lock()
+	m.brake.holders.Add(-1)
+	m.brake.changed.Broadcast()
+	m.brake.mu.Unlock()
 }

@@ -12,8 +12,6 @@ import (
 const (
 	// reqPreempt ends the lending of the pCPU: its own vCPU has an interrupt to take.
 	reqPreempt uint32 = 1 << iota
-	// reqPark makes the pCPU wait until the machine is resumed.
-	reqPark
 	// reqStop ends the thread.
 	reqStop
 )
@@ -67,8 +65,6 @@ func (p *pcpu) kick(v *vcpu) {
 func (p *pcpu) loop() {
 	runtime.LockOSThread()
 	p.tid.Store(int64(gettid()))
-	p.m.gate.enter()
-	defer p.m.gate.leave()
 	if p.home.ID.Index != 0 && !p.waitPower() {
 		return
 	}
@@ -102,13 +98,6 @@ func (p *pcpu) serveRequests() bool {
 	r := p.requests.Swap(0)
 	if r&reqStop != 0 {
 		return false
-	}
-	if r&reqPark != 0 {
-		p.m.gate.leave()
-		p.m.gate.enter()
-	}
-	if r&reqPreempt == 0 {
-		return true
 	}
 	if v := p.cur.Load(); v != p.home {
 		return p.apply(p.preempt(v))
@@ -163,8 +152,6 @@ func (p *pcpu) enter(v *vcpu) {
 // waitPower waits, with home powered off, for its CPU_ON.
 func (p *pcpu) waitPower() bool {
 	p.m.poweredOff()
-	p.m.gate.leave()
-	defer p.m.gate.enter()
 	select {
 	case <-p.power:
 		p.m.poweredOn()

@@ -24,10 +24,10 @@ func newStage2(m *Machine) *stage2 {
 }
 
 // Park implements ffa.Stage2.
-func (s *stage2) Park() { s.m.halt() }
+func (s *stage2) Park() { s.m.park() }
 
 // Resume implements ffa.Stage2.
-func (s *stage2) Resume() { s.m.release() }
+func (s *stage2) Resume() { s.m.resume() }
 
 // Remap implements ffa.Stage2. If KVM refuses a slot, the VMs get back what they had; if it refuses that
 // as well, the machine ends.
