@@ -7,6 +7,7 @@
 #define ROUNDS    50u
 #define KICKS     200u
 #define UNCHANGED 7u
+#define PATIENCE  100000u // us
 
 #define PSCI_CPU_OFF       0x84000002u
 #define PSCI_AFFINITY_INFO 0xc4000004u
@@ -62,14 +63,22 @@ static void check_calls(void)
 	check(pvsched_smc(PV_SCHED_IPA_INIT, mine) == 0, "init by SMC");
 }
 
+// A kick that comes before the WFI that it was meant for is lost on a host so slow that its repetition comes
+// before that as well.
 static void check_kicks(void)
 {
+	uint32_t kicks = 0;
+
 	for (uint32_t n = 1; n <= KICKS; n++) {
 		store(&turn, n);
-		check(pvsched(PV_SCHED_KICK_CPU, 1) == 0, "kick %u", n);
-		while (load(&kicked) < n)
-			;
+		do {
+			check(pvsched(PV_SCHED_KICK_CPU, 1) == 0, "kick %u", n);
+			kicks++;
+			for (uint64_t end = counter() + us_to_ticks(PATIENCE); load(&kicked) < n && counter() < end;)
+				;
+		} while (load(&kicked) < n);
 	}
+	check(kicks < KICKS + KICKS / 10, "%u kicks for %u WFIs", kicks, KICKS);
 	while (hvc(PSCI_AFFINITY_INFO, 1, 0, 0, 0).x[0] == 0)
 		;
 	check(load(&state[1].preempted) == UNCHANGED, "flag of a vCPU that is off written");
