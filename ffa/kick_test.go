@@ -47,3 +47,33 @@ func TestKickWakesABlockedSiblingThroughThePrimary(t *testing.T) {
 		})
 	}
 }
+
+func TestKickOfOneThatRunsEndsWhatItBlocksInNext(t *testing.T) {
+	for _, c := range []struct {
+		rule   string
+		blocks func(r *rig, g *guest) hypercall.Outcome
+	}{
+		{"WFI", func(r *rig, g *guest) hypercall.Outcome { return r.core.WaitForInterrupt(&g.VCPU) }},
+		{"CPU_SUSPEND", func(_ *rig, g *guest) hypercall.Outcome { return g.call(hypercall.PSCICPUSuspend, 0) }},
+		{"a receiving call", func(_ *rig, g *guest) hypercall.Outcome { return g.call(spciMsgWait) }},
+	} {
+		t.Run(c.rule, func(t *testing.T) {
+			r := newRig(t, 2, 2)
+			r.mapped(0, 1)
+			a, b := r.vms[1][0], r.vms[1][1]
+			r.enter(r.vms[0][0], a)
+			a.call(hypercall.PSCICPUOn, 1, ramOf(1).Base, 0)
+			r.enter(r.vms[0][1], b)
+			r.enter(r.vms[0][0], a)
+			if out := r.core.Kick(&a.VCPU, 1); out != (hypercall.Outcome{}) {
+				t.Errorf("kick: outcome %+v", out)
+			}
+			if out := c.blocks(r, b); out != (hypercall.Outcome{}) {
+				t.Errorf("outcome %+v", out)
+			}
+			if out := c.blocks(r, b); out.Action != hypercall.Leave {
+				t.Errorf("the next time: outcome %+v", out)
+			}
+		})
+	}
+}

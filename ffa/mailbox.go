@@ -126,7 +126,7 @@ func (c *Core) receive(v *vcpu, block bool, by abi) (message, status, hypercall.
 	if !block {
 		return message{}, retry, hypercall.Outcome{}
 	}
-	if v.irqs.line() {
+	if v.awake() {
 		return message{}, interrupted, hypercall.Outcome{}
 	}
 	v.waiting = by

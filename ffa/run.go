@@ -83,7 +83,7 @@ func (c *Core) yield(v *vcpu) hypercall.Outcome {
 
 // waitForInterrupt blocks v unless an interrupt is pending.
 func (c *Core) waitForInterrupt(v *vcpu) hypercall.Outcome {
-	if v.irqs.line() {
+	if v.awake() {
 		return hypercall.Outcome{}
 	}
 	return c.block(v, waitingInterrupt, runWFI)

@@ -25,6 +25,7 @@ type vcpu struct {
 	runner  *vcpu // running: the primary's vCPU whose pCPU it has
 	lender  abi   // running: how the runner's call is answered
 	waiting abi   // waitingMessage: how its own call is answered
+	kicked  bool  // it does not block the next time
 	untimed bool  // blocked with no timer armed, which only the vCPU itself could change
 }
 

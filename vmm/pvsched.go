@@ -27,8 +27,6 @@ func (h schedHost) Kick(v *hypercall.VCPU, index int) hypercall.Outcome {
 		p.watch.kickAgain()
 		return hypercall.Outcome{}
 	}
-	target := h.vm.vcpus[index]
-	target.kicked.Store(true)
 	return m.core.Kick(v, index)
 }
 

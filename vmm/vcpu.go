@@ -2,7 +2,6 @@ package vmm
 
 import (
 	"fmt"
-	"sync/atomic"
 
 	"github.com/hfvmm/hfvmm/hypercall"
 	"github.com/hfvmm/hfvmm/kvmarm"
@@ -20,10 +19,9 @@ type vcpu struct {
 
 	// Of a secondary:
 	stats      *kvmarm.Stats
-	line       bool        // level last given to the CPU's IRQ line
-	timerHigh  bool        // last known level of the virtual timer's output
-	timerFired bool        // that went high, and the ffa core has not masked the timer since
-	kicked     atomic.Bool // a sibling ended its next WFI
+	line       bool // level last given to the CPU's IRQ line
+	timerHigh  bool // last known level of the virtual timer's output
+	timerFired bool // that went high, and the ffa core has not masked the timer since
 	wfi        wfiTrap
 
 	// Of the primary:

@@ -67,10 +67,7 @@ func (p *pcpu) trapped(v *vcpu) hypercall.Outcome {
 	return p.waitForInterrupt(v)
 }
 
-// waitForInterrupt blocks v, which is past a WFI, unless something has ended that already.
+// waitForInterrupt blocks v, which is past a WFI, unless an interrupt or a kick ends that.
 func (p *pcpu) waitForInterrupt(v *vcpu) hypercall.Outcome {
-	if v.kicked.Swap(false) {
-		return hypercall.Outcome{}
-	}
 	return p.m.core.WaitForInterrupt(&v.VCPU)
 }

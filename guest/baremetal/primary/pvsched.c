@@ -58,7 +58,7 @@ static void check_calls(void)
 	check(load(&state[0].preempted) == 0, "a vCPU that runs is flagged");
 	check(pvsched(PV_SCHED_IPA_RELEASE, 0) == 0, "release");
 	store(&state[0].preempted, UNCHANGED);
-	spci_run(FIRST_SECONDARY, 0);
+	run_once(FIRST_SECONDARY, 0);
 	check(load(&state[0].preempted) == UNCHANGED, "written after its release");
 	check(pvsched_smc(PV_SCHED_IPA_INIT, mine) == 0, "init by SMC");
 }
