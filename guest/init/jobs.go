@@ -247,7 +247,7 @@ func busy(vms []int) (string, error) {
 	if interrupts == 0 {
 		return "", errors.New("the service was never preempted")
 	}
-	if latest > time.Second {
+	if latest > patience {
 		return "", fmt.Errorf("a sleep of %v took %v longer", nap, latest)
 	}
 	return fmt.Sprintf("preempted %d times, a sleep of %v was late by %v at most", interrupts, nap, latest.Round(time.Millisecond)), nil
