@@ -61,6 +61,9 @@ func plan(cfg *Config) ([]span, error) {
 	if cfg.CPUs < 1 || cfg.CPUs > maxCPUs {
 		return nil, fmt.Errorf("%w: %d CPUs; give the primary 1 to %d", ErrUsage, cfg.CPUs, maxCPUs)
 	}
+	if cfg.ReportedCPUs < 0 || cfg.ReportedCPUs > ffa.MaxVCPUs {
+		return nil, fmt.Errorf("%w: %d CPUs to report to the primary; report 1 to %d", ErrUsage, cfg.ReportedCPUs, ffa.MaxVCPUs)
+	}
 	for _, s := range cfg.Secondaries {
 		if s.VCPUs < 1 || s.VCPUs > maxSecondaryVCPUs {
 			return nil, fmt.Errorf("%w: secondary %s has %d vCPUs; give it 1 to %d", ErrUsage, s.Name, s.VCPUs, maxSecondaryVCPUs)
@@ -91,7 +94,7 @@ func (m *Machine) connect() error {
 		parts[i] = ffa.Partition{Name: v.name, VCPUs: v.serviceVCPUs(), RAM: ffa.Span{Base: v.ram.base, Size: v.ram.size}}
 	}
 	var err error
-	if m.core, err = ffa.New(ffa.Config{Partitions: parts, Memory: m.ram, Timer: timers{m}, Stage2: newStage2(m)}); err != nil {
+	if m.core, err = ffa.New(ffa.Config{Partitions: parts, Memory: m.ram, Timer: timers{m}, Stage2: newStage2(m), PrimaryVCPUs: m.cfg.ReportedCPUs}); err != nil {
 		return err
 	}
 	log := hypercall.NewDebugLog(len(m.vms), func(vm int, line []byte) { m.cfg.DebugLog(m.vms[vm].name, line) })

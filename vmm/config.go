@@ -13,10 +13,15 @@ type Config struct {
 	Memory      uint64 // RAM of the whole machine in bytes; secondaries are carved from its top
 	CPUs        int    // vCPUs of the primary, which are the machine's physical CPUs
 	Secondaries []Secondary
-	ABI         ABI           // what VMs call
-	PVSched     Scope         // who has PV_SCHED
-	SDEI        Scope         // who has SDEI
-	Slice       time.Duration // the longest that a secondary runs before its primary vCPU is asked again
+
+	// ReportedCPUs is how many vCPUs the primary is told that it has, by vcpu_get_count and
+	// PARTITION_INFO_GET, or 0 for CPUs. Schedulers of 2019 want to hear 8.
+	ReportedCPUs int
+
+	ABI     ABI           // what VMs call
+	PVSched Scope         // who has PV_SCHED
+	SDEI    Scope         // who has SDEI
+	Slice   time.Duration // the longest that a secondary runs before its primary vCPU is asked again
 
 	ConsoleIn  io.Reader // bytes for the primary's PL011; nil for none
 	ConsoleOut io.Writer // bytes from the primary's PL011

@@ -110,6 +110,8 @@ func TestABadMachineIsRefusedBeforeAHostIsEmulated(t *testing.T) {
 		{"x86 kernel", []string{"--primary=x86"}, []string{`"x86" is`, "arm64"}},
 		{"truncated gzip", []string{"--primary=gzip"}, []string{`"gzip"`, "again"}},
 		{"manifest that is text", []string{"--manifest=text"}, []string{`"text" is no device tree`, "give a source"}},
+		{"VM list and secondary", []string{"--manifest=vms.txt", "--secondary=echo"}, []string{`--manifest "vms.txt"`, "drop --secondary"}},
+		{"VM list that is missing", []string{"--manifest=gone.txt"}, []string{`"gone.txt": no such file`, "check the path"}},
 		{"manifest that is missing", []string{"--manifest=gone"}, []string{`"gone": no such file`, "check the path"}},
 	}
 	for _, tt := range tests {

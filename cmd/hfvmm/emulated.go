@@ -101,6 +101,9 @@ func machineArgs(cfg vmm.Config, pack func(file string) string) []string {
 		"--cpus=" + strconv.Itoa(cfg.CPUs),
 		"--slice=" + cfg.Slice.String(),
 	}
+	if cfg.ReportedCPUs != 0 {
+		args = append(args, "--primary-vcpu-count-reported="+strconv.Itoa(cfg.ReportedCPUs))
+	}
 	if cfg.Primary.Initrd != "" {
 		args = append(args, "--initrd="+pack(cfg.Primary.Initrd))
 	}

@@ -11,6 +11,9 @@ import (
 
 // readManifest lets --manifest say what the VMs are.
 func (o *options) readManifest(cfg *vmm.Config, log *slog.Logger) error {
+	if boot.IsVMList(o.manifest) {
+		return o.readVMList(cfg)
+	}
 	switch {
 	case o.manifest == "" && o.primary == "":
 		return usageErrorf("no primary: give --primary IMAGE or --manifest FILE")
@@ -29,6 +32,31 @@ func (o *options) readManifest(cfg *vmm.Config, log *slog.Logger) error {
 	cfg.Primary.Kernel, cfg.Primary.Initrd = m.Primary.Kernel, m.Primary.Ramdisk
 	for _, s := range m.Secondaries {
 		cfg.Secondaries = append(cfg.Secondaries, vmm.Secondary{Name: s.Name, Image: s.Kernel, VCPUs: s.VCPUs, Memory: s.Memory})
+	}
+	return nil
+}
+
+// readVMList takes the secondaries from a vms.txt. The primary is that of --primary, or, as on Hafnium's RAM
+// disk, the file vmlinuz in the same folder with the file initrd.img, if there is one.
+func (o *options) readVMList(cfg *vmm.Config) error {
+	if len(o.secondaries) > 0 {
+		return usageErrorf("--manifest %q already names the secondary VMs; drop --secondary, or drop --manifest", o.manifest)
+	}
+	list, err := boot.ReadVMList(o.manifest)
+	if err != nil {
+		return &exitError{exitUsage, err}
+	}
+	var named secondaries
+	for _, s := range list {
+		named = append(named, vmm.Secondary{Name: named.freeName(s.Kernel), Image: s.Kernel, VCPUs: s.VCPUs, Memory: s.Memory})
+	}
+	cfg.Secondaries = named
+	if o.primary == "" {
+		folder := filepath.Dir(o.manifest)
+		cfg.Primary.Kernel = filepath.Join(folder, "vmlinuz")
+		if initrd := filepath.Join(folder, "initrd.img"); o.initrd == "" && checkFile(initrd) == nil {
+			cfg.Primary.Initrd = initrd
+		}
 	}
 	return nil
 }

@@ -19,6 +19,7 @@ type options struct {
 	cmdline     string
 	mem         size
 	cpus        vcpuCount
+	reported    vcpuCount
 	secondaries secondaries
 	manifest    string
 	abi         choice
@@ -54,8 +55,9 @@ func (o *options) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.cmdline, "cmdline", "", "`STRING` that the primary gets as its kernel command line")
 	f.Var(&o.mem, "mem", "RAM of the machine, secondaries included")
 	f.Var(&o.cpus, "cpus", "vCPUs of the primary")
+	f.Var(&o.reported, "primary-vcpu-count-reported", "vCPUs that the primary is told it has, for schedulers that want to hear 8; --cpus unless given")
 	f.Var(&o.secondaries, "secondary", "a secondary VM, repeatable: a flat binary, and any of name=NAME, vcpus=N (1), mem=SIZE (1M)")
-	f.StringVar(&o.manifest, "manifest", "", "`FILE` with a Hafnium manifest (.dts or .dtb), in place of --primary and --secondary")
+	f.StringVar(&o.manifest, "manifest", "", "`FILE` with a Hafnium manifest (.dts or .dtb), in place of --primary and --secondary, or Hafnium's older vms.txt (.txt), in place of --secondary")
 	f.Var(&o.abi, "abi", "interface between the VMs and hfvmm")
 	f.Var(&o.sdei, "sdei", "VMs that can register for software delegated exceptions (SDEI)")
 	f.Var(&o.pvsched, "pvsched", "VMs that can ask which of their vCPUs are scheduled out (PV_SCHED)")
@@ -81,6 +83,7 @@ func (o *options) config(log *slog.Logger) (vmm.Config, error) {
 		PVSched:     scope(o.pvsched),
 		Slice:       time.Duration(o.slice),
 	}
+	cfg.ReportedCPUs = int(o.reported)
 	if o.abi.value == vmm.HF.String() {
 		cfg.ABI = vmm.HF
 	}

@@ -31,10 +31,10 @@ func TestFlagsDescribeTheMachine(t *testing.T) {
 			Memory:  512 << 20, CPUs: 2, Slice: time.Millisecond,
 		}},
 		{"everything", []string{"--primary=Image", "--initrd=initrd", "--cmdline", "console=ttyAMA0 quiet", "--mem=1G",
-			"--cpus", "4", "--slice", "250us", "--abi=hf", "--pvsched=all", "--sdei=primary",
+			"--cpus", "4", "--slice", "250us", "--abi=hf", "--primary-vcpu-count-reported=8", "--pvsched=all", "--sdei=primary",
 			"--secondary", "echo.bin,mem=2M,vcpus=3,name=e", "--secondary", "busy.bin"}, vmm.Config{
 			Primary: vmm.Primary{Kernel: "Image", Initrd: "initrd", Cmdline: "console=ttyAMA0 quiet"},
-			Memory:  1 << 30, CPUs: 4, Slice: 250 * time.Microsecond, ABI: vmm.HF, PVSched: vmm.AllVMs, SDEI: vmm.ThePrimary,
+			Memory:  1 << 30, CPUs: 4, Slice: 250 * time.Microsecond, ABI: vmm.HF, ReportedCPUs: 8, PVSched: vmm.AllVMs, SDEI: vmm.ThePrimary,
 			Secondaries: []vmm.Secondary{
 				{Name: "e", Image: "echo.bin", VCPUs: 3, Memory: 2 << 20},
 				{Name: "busy", Image: "busy.bin", VCPUs: 1, Memory: 1 << 20},
@@ -244,6 +244,42 @@ func TestAManifestDescribesTheMachine(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, h.ran[0], cmpopts.IgnoreFields(vmm.Config{}, "Log", "ConsoleIn", "ConsoleOut", "DebugLog")); diff != "" {
 		t.Errorf("machine (-want +got):\n%s", diff)
+	}
+}
+
+func TestAVMListDescribesTheSecondaries(t *testing.T) {
+	files(t, "Image")
+	if err := os.Mkdir("disk", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	list := "2097152 4 tee.bin\n1048576 1 tee.bin\n"
+	for name, data := range map[string][]byte{"vmlinuz": code, "initrd.img": code, "tee.bin": code, "vms.txt": []byte(list)} {
+		if err := os.WriteFile(filepath.Join("disk", name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		args    []string
+		primary vmm.Primary
+	}{
+		{nil, vmm.Primary{Kernel: "disk/vmlinuz", Initrd: "disk/initrd.img"}},
+		{[]string{"--primary=Image"}, vmm.Primary{Kernel: "Image"}},
+	} {
+		var h fakeHost
+		if r := runApp(t, &h, append([]string{"run", "--manifest=disk/vms.txt"}, c.args...)...); r.code != 0 {
+			t.Fatalf("exit code %d: %s", r.code, r.stderr)
+		}
+		want := vmm.Config{
+			Primary: c.primary,
+			Memory:  512 << 20, CPUs: 2, Slice: time.Millisecond,
+			Secondaries: []vmm.Secondary{
+				{Name: "tee", Image: "disk/tee.bin", VCPUs: 4, Memory: 2 << 20},
+				{Name: "tee-2", Image: "disk/tee.bin", VCPUs: 1, Memory: 1 << 20},
+			},
+		}
+		if diff := cmp.Diff(want, h.ran[0], cmpopts.IgnoreFields(vmm.Config{}, "Log", "ConsoleIn", "ConsoleOut", "DebugLog")); diff != "" {
+			t.Errorf("machine (-want +got):\n%s", diff)
+		}
 	}
 }
 

@@ -30,6 +30,7 @@ var (
 	initrdFile   = role{"initrd", vmMemory, moreMemory}
 	imageFile    = role{"image", vmMemory, moreMemory}
 	manifestFile = role{"manifest", "a manifest may be", "leave out what is not about VMs"}
+	vmListFile   = role{"VM list", "a VM list may be", "leave out what is not about VMs"}
 )
 
 // readFile reads a whole file of 1 to limit bytes. It may be a pipe, so that a shell's process
