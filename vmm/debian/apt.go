@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 )
 
 // keyring holds the keys of Debian's archive.
@@ -108,6 +109,7 @@ func (a *apt) run(ctx context.Context, where, program string, args ...string) (s
 	cmd := exec.CommandContext(ctx, program, append(all, args...)...)
 	cmd.Dir = where
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive")
+	cmd.WaitDelay = 5 * time.Second // for helpers of apt that outlive it when ctx ends
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
