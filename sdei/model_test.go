@@ -194,13 +194,26 @@ func TestDispatcherIsTheModel(t *testing.T) {
 	const pes = 3
 	calls := []hypercall.FuncID{
 		EventRegister, EventRegister, EventEnable, EventEnable, EventDisable, EventUnregister, EventStatus, PEMask, PEUnmask, PEUnmask,
-		EventComplete, EventComplete, EventCompleteResume, EventSignal, EventSignal, PrivateReset, SharedReset,
+		EventComplete, EventComplete, EventComplete, EventCompleteResume, EventCompleteResume, EventSignal, EventSignal, EventSignal,
+		EventRegister, EventEnable, EventStatus, PEMask, PEUnmask, PEUnmask, PEUnmask, PrivateReset, SharedReset,
 	}
 	numbers := append([]uint64{0, evShared, 1}, modelEvents...)
 	rapid.Check(t, func(rt *rapid.T) {
 		r, m := newRig(t, pes), newModel(pes)
 		depth := make([][]uint64, pes) // the PCs that handlers interrupted
-		rt.Repeat(map[string]func(*rapid.T){
+		for pe := range pes {          // as a client begins, so that events are taken at all
+			for _, n := range modelEvents {
+				if modelShared[n] && pe != 0 {
+					continue
+				}
+				r.enable(pe, n)
+				m.call(pe, EventRegister, n, 0)
+				m.call(pe, EventEnable, n, 0)
+				m.call(pe, PEUnmask, 0, 0)
+			}
+			r.want(success, pe, PEUnmask)
+		}
+		actions := map[string]func(*rapid.T){
 			"call": func(rt *rapid.T) {
 				pe, fn := rapid.IntRange(0, pes-1).Draw(rt, "pe"), rapid.SampledFrom(calls).Draw(rt, "call")
 				n, arg := rapid.SampledFrom(numbers).Draw(rt, "event"), rapid.Uint64Range(0, pes).Draw(rt, "arg")
@@ -241,7 +254,7 @@ func TestDispatcherIsTheModel(t *testing.T) {
 				}
 			},
 			"off": func(rt *rapid.T) {
-				if rapid.IntRange(0, 3).Draw(rt, "really") != 0 {
+				if rapid.IntRange(0, 7).Draw(rt, "really") != 0 {
 					return
 				}
 				pe := rapid.IntRange(0, pes-1).Draw(rt, "pe")
@@ -293,7 +306,9 @@ func TestDispatcherIsTheModel(t *testing.T) {
 					}
 				}
 			},
-		})
+		}
+		actions["raise again"], actions["run again"], actions["run on"] = actions["raise"], actions["run"], actions["run"]
+		rt.Repeat(actions)
 	})
 }
 
