@@ -28,11 +28,10 @@ func (t transfer) after(c claim, from, to uint16, access Access) (claim, bool) {
 	case lend, share:
 		next.borrower, next.lent, next.shared = to, access, t == share
 		return next, access&^c.own == 0 && c.exclusive(from)
-	case relinquish:
+	default:
 		next.borrower, next.lent, next.shared = noVM, 0, false
 		return next, c.owner == to && c.borrower == from
 	}
-	return claim{}, false
 }
 
 // transfer moves c.spans, which it reorders, from one VM to another: every page, or none. The pages must be
