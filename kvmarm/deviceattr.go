@@ -10,6 +10,7 @@ const (
 // The groups and attributes of a vGICv3 (Documentation/virt/kvm/devices/arm-vgic-v3.rst).
 const (
 	groupVGICAddr   = 0
+	groupVGICDist   = 1
 	groupVGICNrIRQs = 3
 	groupVGICCtrl   = 4
 	groupVGICRedist = 5

@@ -58,6 +58,14 @@ func (g *VGIC) setUp(distIPA, redistIPA uint64, vcpus, irqs int) error {
 // Close releases the device. The VM keeps its interrupt controller.
 func (g *VGIC) Close() error { return closeFD(g.fd) }
 
+// Dist reads the 32-bit register at offset of the distributor. No vCPU of the VM may be in KVM_RUN, nor
+// have a register accessed meanwhile (EBUSY).
+func (g *VGIC) Dist(offset uint32) (uint32, error) {
+	var v uint64
+	err := g.access(reqGetDeviceAttr, groupVGICDist, uint64(offset), &v, fmt.Sprintf("distributor register %#x", offset))
+	return uint32(v), err
+}
+
 // Redist reads the 32-bit register at offset of the redistributor of a vCPU, named by its id. No vCPU
 // of the VM may be in KVM_RUN (EBUSY). Registers of pending state read as the latch, not the line.
 func (g *VGIC) Redist(vcpu int, offset uint32) (uint32, error) {

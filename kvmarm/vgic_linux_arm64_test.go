@@ -114,3 +114,15 @@ func TestMisplacedVGICIsAnErrorThatNamesTheStep(t *testing.T) {
 		t.Errorf("error is %v, want %q", err, want)
 	}
 }
+
+func TestDistributorTellsWhatTheGuestEnabled(t *testing.T) {
+	_, gic := newGICGuest(t)
+	for _, c := range []struct{ offset, want uint32 }{
+		{0x104, 0xFFFF_FFFF}, // GICD_ISENABLER1
+		{0x304, 0},           // GICD_ISACTIVER1
+	} {
+		if v, err := gic.Dist(c.offset); v != c.want || err != nil {
+			t.Errorf("distributor register %#x: %#x, %v; want %#x", c.offset, v, err, c.want)
+		}
+	}
+}

@@ -117,7 +117,11 @@ func (m *Machine) connect() error {
 			services = append(services, v.sched)
 		}
 		if m.cfg.SDEI.serves(i) {
-			if v.sdei, err = sdei.New(sdei.Config{VCPUs: v.serviceVCPUs(), Machine: sdeiHost{v}}); err != nil {
+			cfg := sdei.Config{VCPUs: v.serviceVCPUs(), Machine: sdeiHost{v}}
+			if i == 0 {
+				cfg.Interrupts = spis{m}
+			}
+			if v.sdei, err = sdei.New(cfg); err != nil {
 				return err
 			}
 			services = append(services, v.sdei)

@@ -13,8 +13,8 @@ import (
 	"github.com/hfvmm/hfvmm/kvmarm"
 )
 
-// Machine is a built machine. Locks, outermost first: a device's, the ffa core's, PSCI's, the brake's; none
-// is held across KVM_RUN, and none is taken while a later one is held.
+// Machine is a built machine. Locks, outermost first: a device's, the ffa core's, PSCI's, SDEI's, a line's,
+// the brake's; none is held across KVM_RUN, and none is taken while a later one is held.
 type Machine struct {
 	cfg    Config
 	log    *slog.Logger
@@ -22,6 +22,7 @@ type Machine struct {
 	ram    *ram
 	vms    []*vm // 0 is the primary
 	gic    *kvmarm.VGIC
+	lines  [numIRQs - firstSPI]line
 	pcpus  []*pcpu
 	brake  brake
 	core   *ffa.Core

@@ -15,6 +15,15 @@
 #define PSCI_AFFINITY_INFO 0xc4000004u
 
 #define UARTFR      0x09000018ul
+#define UARTIMSC    0x09000038ul
+#define UART_TXIM   (1u << 5)
+#define UART_INTID  33u
+#define UART_EVENT  0x40000200u // the first one for a bound SPI
+#define RTC_INTID   34u
+
+#define GICD_ISENABLER1 0x08000104ul
+#define GICD_ICENABLER1 0x08000184ul
+
 #define PSTATE_DAIF 0x3c0u
 #define PSTATE_EL1H 5u
 
@@ -38,7 +47,11 @@ uint64_t sdei_handle(uint64_t event, uint64_t argument, uint64_t pc, uint64_t ps
 		s->x0 = (uint64_t)sdei(SDEI_CONTEXT, 0, 0);
 		s->x17 = (uint64_t)sdei(SDEI_CONTEXT, 17, 0);
 	}
-	if (event != 0 || sdei(SDEI_STATUS, 0, 0) != 7 || (read_sysreg(daif) & PSTATE_DAIF) != PSTATE_DAIF)
+	if (event == UART_EVENT)
+		store((uint32_t *)UARTIMSC, 0);
+	else if (event != 0)
+		store(&wrong, 2000 + event);
+	if (sdei(SDEI_STATUS, event, 0) != 7 || (read_sysreg(daif) & PSTATE_DAIF) != PSTATE_DAIF)
 		store(&wrong, 1000 + event);
 	store(&s->events, load(&s->events) + 1);
 	if (s->off)
@@ -61,6 +74,7 @@ static void check_calls(void)
 		int64_t want;
 	} rows[] = {
 		{ SDEI_VERSION, 0, 0, 0x000100016866766d },
+		{ SDEI_FEATURES, 0, 0, 4 << 16 | 2 },
 		{ SDEI_FEATURES, 1, 0, 1 },
 		{ SDEI_FEATURES, 2, 0, SDEI_INVALID },
 		{ SDEI_PE_MASK, 0, 0, 0 },
@@ -250,6 +264,35 @@ static void check_service(void)
 	}
 }
 
+// The UART's interrupt becomes an event, once while it is low and idle.
+static void check_bound(void)
+{
+	volatile struct seen *s = &cpus[0];
+	uint64_t events = s->events;
+
+	store((uint32_t *)GICD_ISENABLER1, 1u << (RTC_INTID - 32));
+	check(sdei(SDEI_BIND, RTC_INTID, 0) == SDEI_DENIED, "bind of an enabled interrupt");
+	store((uint32_t *)GICD_ICENABLER1, 1u << (RTC_INTID - 32));
+	check(sdei(SDEI_BIND, 40, 0) == SDEI_INVALID, "bind of an interrupt without a device");
+	check(sdei(SDEI_BIND, UART_INTID, 0) == UART_EVENT, "bind");
+	check(sdei(SDEI_BIND, UART_INTID, 0) == UART_EVENT, "bind again");
+	check(sdei(SDEI_GET_INFO, UART_EVENT, 0) == 1, "type");
+	check(sdei_register(UART_EVENT, (uintptr_t)sdei_entry, 0, 0) == 0, "register");
+	check(sdei(SDEI_ENABLE, UART_EVENT, 0) == 0, "enable");
+	check(sdei(SDEI_PE_UNMASK, 0, 0) == 0, "unmask");
+	print("the UART has sent this\n");
+	check(s->events == events, "an event of a UART that asks for nothing");
+	for (uint32_t n = 1; n <= ROUNDS; n++) {
+		store((uint32_t *)UARTIMSC, UART_TXIM); // the handler takes it back
+		check(s->events == events + n, "%lu events after %u requests", s->events - events, n);
+	}
+	check(sdei(SDEI_RELEASE, UART_EVENT, 0) == SDEI_DENIED, "release of a registered event");
+	check(sdei(SDEI_UNREGISTER, UART_EVENT, 0) == 0, "unregister");
+	check(sdei(SDEI_RELEASE, UART_EVENT, 0) == 0, "release");
+	check(sdei(SDEI_STATUS, UART_EVENT, 0) == SDEI_INVALID, "status of what was released");
+	check(load(&wrong) == 0, "wrong event: %lu", load(&wrong));
+}
+
 void main(uint64_t fdt)
 {
 	(void)fdt;
@@ -257,6 +300,7 @@ void main(uint64_t fdt)
 	check_calls();
 	check_self(0);
 	check_self(2);
+	check_bound();
 	check_sibling(0);
 	check_sibling(1);
 	check_service();
