@@ -11,7 +11,7 @@ func (d *Dispatcher) bound(intid uint32) *event {
 }
 
 // interruptBind gives an interrupt an event (DEN0054C §5.1.14): a PPI a private one, an SPI a shared one.
-func (d *Dispatcher) interruptBind(p *pe, a args) result {
+func (d *Dispatcher) interruptBind(_ *pe, a args) result {
 	intid := uint32(a[0])
 	if d.interrupts == nil || intid < firstPPI || intid >= endSPI {
 		return invalid
@@ -23,7 +23,7 @@ func (d *Dispatcher) interruptBind(p *pe, a args) result {
 	if e == nil {
 		return outOfResource
 	}
-	switch d.interrupts.Bind(p.VCPU, intid) {
+	switch d.interrupts.Bind(intid) {
 	case NotBindable:
 		return invalid
 	case InUse:

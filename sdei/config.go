@@ -34,8 +34,8 @@ type Machine interface {
 // Interrupts is what the dispatcher knows of the interrupt controller.
 type Interrupts interface {
 	// Bind takes an interrupt, a PPI or an SPI, away from the guest's interrupt controller, so that its
-	// level is told to Dispatcher.Interrupt instead. vCPU v asks for it.
-	Bind(v *hypercall.VCPU, intid uint32) Binding
+	// level is told to Dispatcher.Interrupt instead. It is called with the dispatcher locked.
+	Bind(intid uint32) Binding
 	// Release gives a bound interrupt back, disabled.
 	Release(intid uint32)
 }

@@ -96,7 +96,7 @@ func (r *rig) Kick(v *hypercall.VCPU, index int) hypercall.Outcome {
 }
 
 // Bind and Release implement Interrupts.
-func (r *rig) Bind(_ *hypercall.VCPU, intid uint32) Binding {
+func (r *rig) Bind(intid uint32) Binding {
 	switch {
 	case intid == activeSPI:
 		return InUse

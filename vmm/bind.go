@@ -5,7 +5,6 @@ import (
 	"runtime"
 	"syscall"
 
-	"github.com/hfvmm/hfvmm/hypercall"
 	"github.com/hfvmm/hfvmm/sdei"
 )
 
@@ -21,7 +20,7 @@ var gicdBitmaps = [...]uint32{
 }
 
 // Bind implements sdei.Interrupts.
-func (s spis) Bind(_ *hypercall.VCPU, intid uint32) sdei.Binding {
+func (s spis) Bind(intid uint32) sdei.Binding {
 	n := intid - firstSPI
 	if n >= uint32(len(s.m.lines)) || !s.m.lines[n].used {
 		return sdei.NotBindable
