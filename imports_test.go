@@ -20,7 +20,8 @@ var rooms = []struct {
 	pure bool     // nothing else but the standard library, and of that nothing that is a window to the host
 }{
 	{path: "hypercall", pure: true},
-	{path: "ffa", ours: []string{"hypercall"}, pure: true},
+	{path: "duty", ours: []string{"hypercall"}, pure: true},
+	{path: "ffa", ours: []string{"hypercall", "duty"}, pure: true},
 	{path: "sdei", ours: []string{"hypercall"}, pure: true},
 	{path: "pvsched", ours: []string{"hypercall"}, pure: true},
 	{path: "devices"},
@@ -30,7 +31,7 @@ var rooms = []struct {
 	{path: "vmm/debian"},
 	{path: "vmm/initramfs"},
 	{path: "vmm/lab", ours: []string{"kvmarm", "vmm/boot", "vmm/debian", "vmm/initramfs"}},
-	{path: "vmm", ours: []string{"hypercall", "ffa", "sdei", "pvsched", "devices", "kvmarm", "vmm/boot", "vmm/console"}},
+	{path: "vmm", ours: []string{"hypercall", "duty", "ffa", "sdei", "pvsched", "devices", "kvmarm", "vmm/boot", "vmm/console"}},
 }
 
 // windows are the packages of the standard library by which a program sees or changes the host, keeps

@@ -55,6 +55,8 @@ type Config struct {
 	// PrimaryVCPUs is how many vCPUs the primary is told that it has, or 0 for the truth. Scheduler
 	// code of the SPCI era wants to hear 8.
 	PrimaryVCPUs int
+
+	Observer Observer // or nil
 }
 
 func (cfg *Config) check() error {

@@ -14,6 +14,7 @@ type Core struct {
 	timer        Timer
 	stage2       Stage2
 	primaryVCPUs int // as reported
+	observer     Observer
 
 	mu  sync.Mutex // guards everything below, and the registers of vCPUs that nobody runs
 	vms []partition
@@ -35,7 +36,8 @@ type partition struct {
 	index    uint16
 	vcpus    []vcpu
 	box      mailbox
-	aborting bool // one of its vCPUs aborted; none of them runs guest code again
+	observer Observer // the core's
+	aborting bool     // one of its vCPUs aborted; none of them runs guest code again
 
 	receivers []*vcpu // blocked until a message is handed to them: see await
 }
@@ -51,6 +53,7 @@ func New(cfg Config) (*Core, error) {
 		timer:        cfg.Timer,
 		stage2:       cfg.Stage2,
 		primaryVCPUs: cfg.PrimaryVCPUs,
+		observer:     cfg.Observer,
 		vms:          make([]partition, len(cfg.Partitions)),
 		pages:        newHoldings(cfg.Partitions),
 		spans:        make([]Span, 0, maxSpans),
@@ -61,7 +64,7 @@ func New(cfg Config) (*Core, error) {
 	}
 	for i := range cfg.Partitions {
 		p, vm := &cfg.Partitions[i], &c.vms[i]
-		vm.index, vm.vcpus = uint16(i), make([]vcpu, len(p.VCPUs))
+		vm.index, vm.observer, vm.vcpus = uint16(i), cfg.Observer, make([]vcpu, len(p.VCPUs))
 		vm.receivers = make([]*vcpu, 0, len(p.VCPUs))
 		for j, v := range p.VCPUs {
 			vm.vcpus[j] = vcpu{VCPU: v, vm: vm, state: off}

@@ -11,5 +11,5 @@
 // has returned Leave, another pCPU may enter that vCPU, and the old thread must not touch it again.
 //
 // The package is pure: no KVM, no operating system, no goroutines, no clock. What it needs of the
-// machine it declares as [Memory] and [Timer].
+// machine it declares as [Memory] and [Timer]. An [Observer] may watch how the primary schedules.
 package ffa

@@ -1,6 +1,9 @@
 package ffa
 
-import "github.com/hfvmm/hfvmm/hypercall"
+import (
+	"github.com/hfvmm/hfvmm/duty"
+	"github.com/hfvmm/hfvmm/hypercall"
+)
 
 // MaxMessage is the size, in bytes, of the largest message: a page.
 const MaxMessage = PageSize
@@ -109,6 +112,9 @@ func (c *Core) post(v *vcpu, to *partition, data []byte, memory bool) (taker *vc
 		res.taker = taker.VCPU
 	}
 	if from == primary {
+		if c.observer != nil {
+			c.observer.Observe(duty.Event{Kind: duty.Sent, By: v.ID, Other: hypercall.VCPUID{VM: to.index}})
+		}
 		return taker, hypercall.Outcome{}
 	}
 	return taker, v.leave(ready, res)

@@ -2,9 +2,9 @@ package ffa
 
 import "github.com/hfvmm/hfvmm/hypercall"
 
-// run enters a vCPU of a secondary on the caller's pCPU. If the outcome is Enter, the caller's call is
+// lend enters a vCPU of a secondary on the caller's pCPU. If the outcome is Enter, the caller's call is
 // answered by lender when the vCPU leaves, and else by the result at once.
-func (c *Core) run(v *vcpu, p *partition, index uint64, lender abi) (runResult, hypercall.Outcome) {
+func (c *Core) lend(v *vcpu, p *partition, index uint64, lender abi) (runResult, hypercall.Outcome) {
 	if v.vm.index != primary {
 		return refused(denied), hypercall.Outcome{}
 	}

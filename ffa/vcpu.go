@@ -35,6 +35,9 @@ type vcpu struct {
 func (v *vcpu) leave(next runState, res runResult) hypercall.Outcome {
 	runner, lender := v.runner, v.lender
 	v.state, v.runner, v.lender = next, nil, nil
+	if o := v.vm.observer; o != nil {
+		observeLeave(o, v, runner, &res)
+	}
 	lender.putRun(&runner.Regs, res)
 	return hypercall.Outcome{Action: hypercall.Leave}
 }

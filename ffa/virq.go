@@ -3,6 +3,7 @@ package ffa
 import (
 	"math/bits"
 
+	"github.com/hfvmm/hfvmm/duty"
 	"github.com/hfvmm/hfvmm/hypercall"
 )
 
@@ -71,6 +72,9 @@ func (c *Core) inject(v *vcpu, p *partition, index, intid uint64) (injection, hy
 	target := p.find(index)
 	if target == nil {
 		return injectionFailed, hypercall.Outcome{}
+	}
+	if c.observer != nil && v.vm.index == primary {
+		c.observer.Observe(duty.Event{Kind: duty.Injected, By: v.ID, VCPU: target.ID, INTID: intid})
 	}
 	rose := target.irqs.raise(uint(intid))
 	if rose && target.awaits() {

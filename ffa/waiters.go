@@ -1,6 +1,9 @@
 package ffa
 
-import "github.com/hfvmm/hfvmm/hypercall"
+import (
+	"github.com/hfvmm/hfvmm/duty"
+	"github.com/hfvmm/hfvmm/hypercall"
+)
 
 // vmQueue is a first-in first-out queue that holds each VM at most once.
 type vmQueue struct {
@@ -36,6 +39,9 @@ func (c *Core) becameWritable(v *vcpu) (status, hypercall.Outcome) {
 	case v.vm.box.waiters.n == 0:
 		return success, hypercall.Outcome{}
 	case v.vm.index == primary:
+		if c.observer != nil {
+			c.observer.Observe(duty.Event{Kind: duty.Freed, By: v.ID})
+		}
 		return serveWaiters, hypercall.Outcome{}
 	}
 	return success, v.leave(ready, runResult{kind: runWaiters, vcpu: v.ID})
@@ -44,11 +50,16 @@ func (c *Core) becameWritable(v *vcpu) (status, hypercall.Outcome) {
 // waiter gives the primary the next VM to notify that the mailbox of p, while it can take a message,
 // is writable. That VM learns which mailbox it is from nextWritable.
 func (c *Core) waiter(v *vcpu, p *partition) (vm uint16, ok bool) {
-	if v.vm.index != primary || p == nil || !p.box.accepting() {
+	if v.vm.index != primary || p == nil {
 		return 0, false
 	}
-	if vm, ok = p.box.waiters.pop(); ok {
-		c.vms[vm].box.writable.push(p.index)
+	if p.box.accepting() {
+		if vm, ok = p.box.waiters.pop(); ok {
+			c.vms[vm].box.writable.push(p.index)
+		}
+	}
+	if c.observer != nil {
+		c.observer.Observe(duty.Event{Kind: duty.Drained, By: v.ID, VCPU: hypercall.VCPUID{VM: p.index}, Other: hypercall.VCPUID{VM: vm}, Found: ok})
 	}
 	return vm, ok
 }

@@ -93,8 +93,13 @@ func (m *Machine) connect() error {
 	for i, v := range m.vms {
 		parts[i] = ffa.Partition{Name: v.name, VCPUs: v.serviceVCPUs(), RAM: ffa.Span{Base: v.ram.base, Size: v.ram.size}}
 	}
+	m.inspector = newInspector(m)
+	cfg := ffa.Config{Partitions: parts, Memory: m.ram, Timer: timers{m}, Stage2: newStage2(m), PrimaryVCPUs: m.cfg.ReportedCPUs}
+	if m.inspector != nil {
+		cfg.Observer = m.inspector
+	}
 	var err error
-	if m.core, err = ffa.New(ffa.Config{Partitions: parts, Memory: m.ram, Timer: timers{m}, Stage2: newStage2(m), PrimaryVCPUs: m.cfg.ReportedCPUs}); err != nil {
+	if m.core, err = ffa.New(cfg); err != nil {
 		return err
 	}
 	log := hypercall.NewDebugLog(len(m.vms), func(vm int, line []byte) { m.cfg.DebugLog(m.vms[vm].name, line) })

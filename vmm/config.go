@@ -5,6 +5,8 @@ import (
 	"io"
 	"log/slog"
 	"time"
+
+	"github.com/hfvmm/hfvmm/duty"
 )
 
 // Config describes a machine. It is what the command line, a manifest or a test fills in.
@@ -21,11 +23,13 @@ type Config struct {
 	ABI     ABI           // what VMs call
 	PVSched Scope         // who has PV_SCHED
 	SDEI    Scope         // who has SDEI
+	Check   Check         // whether the primary's scheduler is held to its duties
 	Slice   time.Duration // the longest that a secondary runs before its primary vCPU is asked again
 
 	ConsoleIn  io.Reader // bytes for the primary's PL011; nil for none
 	ConsoleOut io.Writer // bytes from the primary's PL011
 	DebugLog   PartitionLog
+	Duties     func([]duty.Tally) // gets what Check counted, when the machine has ended
 	Log        *slog.Logger
 }
 
@@ -63,11 +67,12 @@ type Ending uint8
 
 // The endings.
 const (
-	PoweredOff Ending = iota // the primary asked for SYSTEM_OFF
-	WasReset                 // the primary asked for SYSTEM_RESET
-	Crashed                  // the primary did something that hfvmm cannot serve
-	Cancelled                // the context was cancelled or its deadline passed
-	NotBuilt                 // there never was a machine
+	PoweredOff   Ending = iota // the primary asked for SYSTEM_OFF
+	WasReset                   // the primary asked for SYSTEM_RESET
+	Crashed                    // the primary did something that hfvmm cannot serve
+	Misscheduled               // the primary broke a rule to which Check held it
+	Cancelled                  // the context was cancelled or its deadline passed
+	NotBuilt                   // there never was a machine
 )
 
 var (
@@ -78,5 +83,5 @@ var (
 )
 
 func (e Ending) String() string {
-	return [...]string{"powered off", "reset", "crashed", "cancelled", "not built"}[e]
+	return [...]string{"powered off", "reset", "crashed", "misscheduled", "cancelled", "not built"}[e]
 }

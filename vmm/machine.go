@@ -26,10 +26,13 @@ type Machine struct {
 	pcpus  []*pcpu
 	brake  brake
 	core   *ffa.Core
-	bus    devices.Bus
-	uart   *devices.PL011
-	rtc    *devices.PL031
-	out    *devices.Output
+
+	inspector *inspector // nil unless the scheduler is checked
+
+	bus  devices.Bus
+	uart *devices.PL011
+	rtc  *devices.PL031
+	out  *devices.Output
 
 	breakpoints bool // the host has a hardware breakpoint to lend
 

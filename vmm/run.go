@@ -41,6 +41,7 @@ func (m *Machine) run(ctx context.Context) (Ending, error) {
 	case <-m.stopped:
 	}
 	threads.Wait()
+	m.inspector.close()
 	flush, cancel := context.WithTimeout(context.Background(), flushTime)
 	defer cancel()
 	if err := m.out.Close(flush); err != nil {

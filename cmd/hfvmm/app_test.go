@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hfvmm/hfvmm/duty"
 	"github.com/hfvmm/hfvmm/vmm"
 	"github.com/hfvmm/hfvmm/vmm/console"
 	"github.com/hfvmm/hfvmm/vmm/lab"
@@ -21,6 +22,7 @@ type fakeHost struct {
 	ending vmm.Ending
 	code   int
 	err    error
+	counts []duty.Tally
 	until  func(ctx context.Context) // what the machine does, if not nil
 
 	ran  []vmm.Config
@@ -34,6 +36,7 @@ func (h *fakeHost) run(ctx context.Context, cfg vmm.Config) (vmm.Ending, error) 
 	if h.until != nil {
 		h.until(ctx)
 	}
+	cfg.Duties(h.counts)
 	return h.ending, h.err
 }
 

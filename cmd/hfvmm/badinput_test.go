@@ -39,6 +39,7 @@ func TestBadInputIsRefusedWithItsNameAndARemedy(t *testing.T) {
 		{"negative timeout", []string{"--primary=Image", "--timeout=-1s"}, []string{`--timeout`, `"-1s"`, "30s"}},
 		{"unknown abi", []string{"--primary=Image", "--abi=xen"}, []string{`--abi`, `"xen"`, "give spci or hf"}},
 		{"unknown scope of SDEI", []string{"--primary=Image", "--sdei=some"}, []string{`--sdei`, `"some"`, "give off or primary or all"}},
+		{"unknown check of the scheduler", []string{"--primary=Image", "--check-scheduler=hard"}, []string{`--check-scheduler`, `"hard"`, "give off or warn or strict"}},
 		{"unknown scope of PV_SCHED", []string{"--primary=Image", "--pvsched=some"}, []string{`--pvsched`, `"some"`, "give off or primary or all"}},
 		{"unknown host", []string{"--primary=Image", "--host=moon"}, []string{`--host`, `"moon"`, "give auto or kvm or lab"}},
 		{"unknown log format", []string{"--primary=Image", "--log-format=xml"}, []string{`"xml"`, "give text or json"}},

@@ -158,7 +158,7 @@ func TestServicesPassThroughTheCommand(t *testing.T) {
 
 func TestALinuxPrimarySchedulesItsSecondaries(t *testing.T) {
 	secondary := func(name string) string { return "--secondary=" + filepath.Join(guests, name+".bin") }
-	r := finish(t, hfvmm(t, "--primary", guestKernel, "--initrd", guestInitrd, "--mem=512M",
+	r := finish(t, hfvmm(t, "--primary", guestKernel, "--initrd", guestInitrd, "--mem=512M", "--check-scheduler=strict",
 		"--cmdline=console=ttyAMA0 quiet panic=-1 hftest=echo@2,timer@3,relay@4+5,fault@6+7+8",
 		secondary("echo"), secondary("timer"), secondary("relay"), secondary("relay"),
 		secondary("fault"), secondary("fault"), secondary("fault")))

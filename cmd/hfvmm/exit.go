@@ -17,6 +17,7 @@ const (
 	exitReset    = 32
 	exitCrash    = 33
 	exitTimeout  = 34
+	exitDuty     = 36
 	exitQuit     = 130
 )
 
@@ -31,6 +32,7 @@ var exitCodes = []struct {
 	{exitReset, "the primary asked for a reset"},
 	{exitCrash, "the primary crashed"},
 	{exitTimeout, "the time given with --timeout ran out"},
+	{exitDuty, "the primary broke a rule to which --check-scheduler=strict holds it"},
 	{exitQuit, "quit by the user: Ctrl-A x, SIGINT, SIGTERM, SIGHUP, or standard output closed"},
 }
 

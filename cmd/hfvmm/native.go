@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/hfvmm/hfvmm/duty"
 	"github.com/hfvmm/hfvmm/vmm"
 	"github.com/hfvmm/hfvmm/vmm/console"
 )
@@ -24,11 +25,14 @@ type session struct {
 // native runs the machine on this host's KVM.
 func (s *session) native(ctx context.Context) error {
 	s.cfg.Log, s.cfg.DebugLog = s.log, s.debugLog
+	var tallies []duty.Tally
+	s.cfg.Duties = func(t []duty.Tally) { tallies = t }
 	s.cfg.ConsoleIn, s.cfg.ConsoleOut = &startReader{s: s}, s.port
 	ctx, stop := s.withTimeout(ctx)
 	defer stop()
 	how, err := s.host.run(ctx, s.cfg)
 	s.port.Close() // before anything is said about the end
+	s.printDuties(tallies)
 	return s.ended(how, err, context.Cause(ctx))
 }
 
@@ -41,6 +45,8 @@ func (s *session) ended(how vmm.Ending, err, cause error) error {
 		return &exitError{exitReset, errors.New("the primary asked for a reset")}
 	case how == vmm.Crashed:
 		return &exitError{exitCrash, fmt.Errorf("the primary crashed: %w", err)}
+	case how == vmm.Misscheduled:
+		return &exitError{exitDuty, fmt.Errorf("the primary broke a rule of schedulers: %w", err)}
 	}
 	return err
 }

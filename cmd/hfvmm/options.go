@@ -2,7 +2,6 @@ package main
 
 import (
 	"log/slog"
-	"slices"
 	"strconv"
 	"time"
 
@@ -25,6 +24,8 @@ type options struct {
 	abi         choice
 	sdei        choice
 	pvsched     choice
+	check       choice
+	checkFormat choice
 	slice       span
 	serial      console.Spec
 	timeout     span
@@ -37,14 +38,16 @@ type options struct {
 
 func newOptions() *options {
 	return &options{
-		mem:       512 << 20,
-		cpus:      2,
-		abi:       choice{vmm.SPCI.String(), []string{vmm.SPCI.String(), vmm.HF.String()}},
-		sdei:      scopeChoice(),
-		pvsched:   scopeChoice(),
-		slice:     span(time.Millisecond),
-		host:      choice{"auto", []string{"auto", "kvm", "lab"}},
-		logFormat: choice{"text", []string{"text", "json"}},
+		mem:         512 << 20,
+		cpus:        2,
+		abi:         choice{vmm.SPCI.String(), []string{vmm.SPCI.String(), vmm.HF.String()}},
+		sdei:        scopeChoice(),
+		pvsched:     scopeChoice(),
+		check:       choice{vmm.CheckOff.String(), words(vmm.Checks[:])},
+		checkFormat: choice{"text", []string{"text", "json"}},
+		slice:       span(time.Millisecond),
+		host:        choice{"auto", []string{"auto", "kvm", "lab"}},
+		logFormat:   choice{"text", []string{"text", "json"}},
 	}
 }
 
@@ -61,6 +64,9 @@ func (o *options) addFlags(f *pflag.FlagSet) {
 	f.Var(&o.abi, "abi", "interface between the VMs and hfvmm")
 	f.Var(&o.sdei, "sdei", "VMs that can register for software delegated exceptions (SDEI)")
 	f.Var(&o.pvsched, "pvsched", "VMs that can ask which of their vCPUs are scheduled out (PV_SCHED)")
+	f.Var(&o.check, "check-scheduler", "hold the primary to the duties of a scheduler: warn reports each breach and counts, strict also ends the machine at the first that it must not commit")
+	f.Lookup("check-scheduler").NoOptDefVal = vmm.CheckWarn.String()
+	f.Var(&o.checkFormat, "check-format", "how --check-scheduler writes its table on standard error")
 	f.Var(&o.slice, "slice", "longest run of a secondary before its CPU is given back to the primary")
 	f.Var(&o.serial, "serial", "where the serial line of the primary goes")
 	f.Var(&o.timeout, "timeout", "end the machine after this time")
@@ -81,6 +87,7 @@ func (o *options) config(log *slog.Logger) (vmm.Config, error) {
 		Secondaries: o.secondaries,
 		SDEI:        scope(o.sdei),
 		PVSched:     scope(o.pvsched),
+		Check:       vmm.Check(o.check.index()),
 		Slice:       time.Duration(o.slice),
 	}
 	cfg.ReportedCPUs = int(o.reported)
@@ -95,15 +102,11 @@ func (o *options) config(log *slog.Logger) (vmm.Config, error) {
 
 // scopeChoice is a flag value that says which VMs have a service. At first none has.
 func scopeChoice() choice {
-	var words []string
-	for _, s := range vmm.Scopes {
-		words = append(words, s.String())
-	}
-	return choice{vmm.Nobody.String(), words}
+	return choice{vmm.Nobody.String(), words(vmm.Scopes[:])}
 }
 
 // scope is the scope that such a value names.
-func scope(c choice) vmm.Scope { return vmm.Scope(slices.Index(c.words, c.value)) }
+func scope(c choice) vmm.Scope { return vmm.Scope(c.index()) }
 
 // checkFiles refuses files that cannot be read or hold nothing.
 func (o *options) checkFiles(cfg *vmm.Config) error {

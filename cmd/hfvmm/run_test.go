@@ -31,10 +31,10 @@ func TestFlagsDescribeTheMachine(t *testing.T) {
 			Memory:  512 << 20, CPUs: 2, Slice: time.Millisecond,
 		}},
 		{"everything", []string{"--primary=Image", "--initrd=initrd", "--cmdline", "console=ttyAMA0 quiet", "--mem=1G",
-			"--cpus", "4", "--slice", "250us", "--abi=hf", "--primary-vcpu-count-reported=8", "--pvsched=all", "--sdei=primary",
+			"--cpus", "4", "--slice", "250us", "--abi=hf", "--primary-vcpu-count-reported=8", "--pvsched=all", "--sdei=primary", "--check-scheduler",
 			"--secondary", "echo.bin,mem=2M,vcpus=3,name=e", "--secondary", "busy.bin"}, vmm.Config{
 			Primary: vmm.Primary{Kernel: "Image", Initrd: "initrd", Cmdline: "console=ttyAMA0 quiet"},
-			Memory:  1 << 30, CPUs: 4, Slice: 250 * time.Microsecond, ABI: vmm.HF, ReportedCPUs: 8, PVSched: vmm.AllVMs, SDEI: vmm.ThePrimary,
+			Memory:  1 << 30, CPUs: 4, Slice: 250 * time.Microsecond, ABI: vmm.HF, ReportedCPUs: 8, PVSched: vmm.AllVMs, SDEI: vmm.ThePrimary, Check: vmm.CheckWarn,
 			Secondaries: []vmm.Secondary{
 				{Name: "e", Image: "echo.bin", VCPUs: 3, Memory: 2 << 20},
 				{Name: "busy", Image: "busy.bin", VCPUs: 1, Memory: 1 << 20},
@@ -62,7 +62,7 @@ func TestFlagsDescribeTheMachine(t *testing.T) {
 				t.Fatalf("exit code %d: %s", r.code, r.stderr)
 			}
 			diff := cmp.Diff([]vmm.Config{tt.want}, h.ran, cmpopts.EquateEmpty(),
-				cmpopts.IgnoreFields(vmm.Config{}, "Log", "ConsoleIn", "ConsoleOut", "DebugLog"))
+				cmpopts.IgnoreFields(vmm.Config{}, "Log", "ConsoleIn", "ConsoleOut", "DebugLog", "Duties"))
 			if diff != "" {
 				t.Errorf("machine (-want +got):\n%s", diff)
 			}
@@ -83,6 +83,7 @@ func TestEndingsBecomeExitCodes(t *testing.T) {
 		{"power off", fakeHost{ending: vmm.PoweredOff}, nil, 0, ""},
 		{"reset", fakeHost{ending: vmm.WasReset}, nil, 32, "hfvmm: the primary asked for a reset\n"},
 		{"crash", fakeHost{ending: vmm.Crashed, err: broken}, nil, 33, "hfvmm: the primary crashed: broken\n"},
+		{"bad scheduler", fakeHost{ending: vmm.Misscheduled, err: broken}, []string{"--check-scheduler=strict"}, 36, "hfvmm: the primary broke a rule of schedulers: broken\n"},
 		{"timeout", fakeHost{ending: vmm.Cancelled, err: context.DeadlineExceeded, until: untilDone},
 			[]string{"--timeout", "1ms"}, 34, "hfvmm: stopped after 1ms, as --timeout says\n"},
 		{"power off in time", fakeHost{ending: vmm.PoweredOff}, []string{"--timeout", "1h"}, 0, ""},
@@ -141,13 +142,13 @@ func TestAutoEmulatesAHostThatHasNoKVM(t *testing.T) {
 func TestTheLabGetsTheSameMachine(t *testing.T) {
 	files(t, "Image", "initrd", "echo.bin", "it's, \"odd\".bin")
 	args := []string{"run", "--primary=Image", "--initrd=initrd", "--cmdline", `console=ttyAMA0 init="/a b"`, "--mem=64M", "--cpus=3",
-		"--slice=2ms", "--pvsched=primary", "--sdei=all", "--secondary=echo.bin,vcpus=2,mem=8K", "--secondary", `"it's, "'"odd".bin',name="x,y"`}
+		"--slice=2ms", "--check-scheduler=strict", "--pvsched=primary", "--sdei=all", "--secondary=echo.bin,vcpus=2,mem=8K", "--secondary", `"it's, "'"odd".bin',name="x,y"`}
 	var outer, inner fakeHost
 	if r := runApp(t, &outer, args...); r.code != 0 {
 		t.Fatalf("exit code %d: %s", r.code, r.stderr)
 	}
 	h := fakeHost{noKVM: kvmarm.ErrUnsupported}
-	if r := runApp(t, &h, append(args, "--serial=null", "--timeout=1h", "-v", "--log-format=json")...); r.code != 0 {
+	if r := runApp(t, &h, append(args, "--serial=null", "--timeout=1h", "-v", "--log-format=json", "--check-format=json")...); r.code != 0 {
 		t.Fatalf("exit code %d: %s", r.code, r.stderr)
 	}
 	job := h.jobs[0]
@@ -177,11 +178,11 @@ func TestTheLabGetsTheSameMachine(t *testing.T) {
 	for _, path := range []*string{&got.Primary.Kernel, &got.Primary.Initrd, &got.Secondaries[0].Image, &got.Secondaries[1].Image} {
 		*path = outside[*path]
 	}
-	diff := cmp.Diff(outer.ran[0], got, cmpopts.IgnoreFields(vmm.Config{}, "Log", "ConsoleIn", "ConsoleOut", "DebugLog"))
+	diff := cmp.Diff(outer.ran[0], got, cmpopts.IgnoreFields(vmm.Config{}, "Log", "ConsoleIn", "ConsoleOut", "DebugLog", "Duties"))
 	if diff != "" {
 		t.Errorf("machine in the lab (-want +got):\n%s", diff)
 	}
-	for _, want := range []string{"--host=kvm", "--verbose", "--log-format=json", "--abi=spci"} {
+	for _, want := range []string{"--host=kvm", "--verbose", "--log-format=json", "--check-format=json", "--abi=spci"} {
 		if !slices.Contains(job.Args, want) {
 			t.Errorf("the lab's command line lacks %s: %q", want, job.Args)
 		}
@@ -242,7 +243,7 @@ func TestAManifestDescribesTheMachine(t *testing.T) {
 		Memory:  512 << 20, CPUs: 2, Slice: time.Millisecond,
 		Secondaries: []vmm.Secondary{{Name: "tee", Image: dir + "/tee.bin", VCPUs: 4, Memory: 0x200000}},
 	}
-	if diff := cmp.Diff(want, h.ran[0], cmpopts.IgnoreFields(vmm.Config{}, "Log", "ConsoleIn", "ConsoleOut", "DebugLog")); diff != "" {
+	if diff := cmp.Diff(want, h.ran[0], cmpopts.IgnoreFields(vmm.Config{}, "Log", "ConsoleIn", "ConsoleOut", "DebugLog", "Duties")); diff != "" {
 		t.Errorf("machine (-want +got):\n%s", diff)
 	}
 }
@@ -277,7 +278,7 @@ func TestAVMListDescribesTheSecondaries(t *testing.T) {
 				{Name: "tee-2", Image: "disk/tee.bin", VCPUs: 1, Memory: 1 << 20},
 			},
 		}
-		if diff := cmp.Diff(want, h.ran[0], cmpopts.IgnoreFields(vmm.Config{}, "Log", "ConsoleIn", "ConsoleOut", "DebugLog")); diff != "" {
+		if diff := cmp.Diff(want, h.ran[0], cmpopts.IgnoreFields(vmm.Config{}, "Log", "ConsoleIn", "ConsoleOut", "DebugLog", "Duties")); diff != "" {
 			t.Errorf("machine (-want +got):\n%s", diff)
 		}
 	}

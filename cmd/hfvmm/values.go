@@ -71,6 +71,18 @@ func (c *choice) Set(text string) error {
 	return nil
 }
 
+// index is the place of the value among the words.
+func (c *choice) index() int { return slices.Index(c.words, c.value) }
+
+// words are the names of values, for a choice out of them.
+func words[V fmt.Stringer](values []V) []string {
+	var all []string
+	for _, v := range values {
+		all = append(all, v.String())
+	}
+	return all
+}
+
 // span is a flag value of time that must be longer than nothing.
 type span time.Duration
 
