@@ -1,10 +1,6 @@
 package vmm
 
 import (
-	"errors"
-	"runtime"
-	"syscall"
-
 	"github.com/hfvmm/hfvmm/sdei"
 )
 
@@ -61,15 +57,10 @@ func (s spis) idle(intid uint32) bool {
 	return true
 }
 
-// distTries is how often a read of the distributor is tried while others access registers of vCPUs.
-const distTries = 10_000
-
 func (s spis) dist(offset uint32) (v uint32, err error) {
-	for range distTries {
-		if v, err = s.m.gic.Dist(offset); !errors.Is(err, syscall.EBUSY) {
-			break
-		}
-		runtime.Gosched()
-	}
+	err = accessGIC(func() (err error) {
+		v, err = s.m.gic.Dist(offset)
+		return err
+	})
 	return v, err
 }

@@ -1,8 +1,11 @@
 package vmm
 
 import (
+	"errors"
+	"runtime"
 	"sync"
 	"sync/atomic"
+	"syscall"
 )
 
 // brake keeps every vCPU out of KVM_RUN while something changes that no vCPU may see half done, or that
@@ -26,6 +29,7 @@ func (p *pcpu) run(v *vcpu) error {
 		b.stopped(p)
 		b.wait()
 	}
+	p.runs.Add(1)
 	err := v.kvm.Run()
 	p.moving.Store(false)
 	if b.holders.Load() > 0 {
@@ -74,4 +78,19 @@ func (m *Machine) resume() {
 	m.brake.holders.Add(-1)
 	m.brake.changed.Broadcast()
 	m.brake.mu.Unlock()
+}
+
+// gicTries is how often an access to the GIC is tried.
+const gicTries = 10_000
+
+// accessGIC does an access to the state of the GIC, in a parked machine. KVM refuses it not only while a
+// vCPU is in KVM_RUN but for as long as anybody reads or writes a register of one, which is short.
+func accessGIC(access func() error) (err error) {
+	for range gicTries {
+		if err = access(); !errors.Is(err, syscall.EBUSY) {
+			return err
+		}
+		runtime.Gosched()
+	}
+	return err
 }

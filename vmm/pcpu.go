@@ -74,7 +74,6 @@ func (p *pcpu) loop() {
 			p.m.crash(v, err)
 			return
 		}
-		p.runs.Add(1)
 		err := p.run(v)
 		v.Regs.Forget()
 		if v != p.home {
