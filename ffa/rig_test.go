@@ -224,3 +224,14 @@ func (g *guest) want(what string, regs ...uint64) {
 const any64 = 0xA11_A11_A11
 
 var leaves = hypercall.Outcome{Action: hypercall.Leave}
+
+// Runner returns the primary's vCPU on whose pCPU v runs, or nil if nobody runs v.
+func (c *Core) Runner(v *hypercall.VCPU) *hypercall.VCPU {
+	c.mu.Lock()
+	runner := c.vms[v.ID.VM].vcpus[v.ID.Index].runner
+	c.mu.Unlock()
+	if runner == nil {
+		return nil
+	}
+	return runner.VCPU
+}

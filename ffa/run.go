@@ -136,14 +136,3 @@ func (c *Core) Abort(v *hypercall.VCPU) hypercall.Outcome {
 	c.mu.Unlock()
 	return out
 }
-
-// Runner returns the primary's vCPU on whose pCPU v runs, or nil if nobody runs v.
-func (c *Core) Runner(v *hypercall.VCPU) *hypercall.VCPU {
-	c.mu.Lock()
-	runner := c.vms[v.ID.VM].vcpus[v.ID.Index].runner
-	c.mu.Unlock()
-	if runner == nil {
-		return nil
-	}
-	return runner.VCPU
-}
