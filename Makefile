@@ -16,7 +16,7 @@ DEMO_CPUS := 1
 
 export PATH := $(TOOLS)/bin:$(PATH)
 
-.PHONY: all build tools guests baremetal init lint unit lab-tests test demo bench fuzz clean
+.PHONY: all build tools guests baremetal init lint unit lab-tests test soak demo bench fuzz clean
 
 all: build guests
 
@@ -62,6 +62,19 @@ lab-tests: build guests
 	$(GO) run ./vmm/lab/runtests $(KVM_FILES:%=-with %) $(KVM_TESTS)
 
 test: lint unit lab-tests
+
+# What takes long: the suites of guest/baremetal with their long tests, ten times each on labs with 1, 2 and 4 CPUs and
+# both kernels as the host of KVM. Long tests are those that ask for HFVMM_SOAK=1.
+SOAK_COUNT   ?= 10
+SOAK_CPUS    ?= 1 2 4
+SOAK_KERNELS ?= build/tools/guest-kernel build/tools/lab-kernel
+
+soak: guests
+	@for kernel in $(SOAK_KERNELS); do for cpus in $(SOAK_CPUS); do \
+		echo "soak: suites $(SOAK_COUNT) times, $$cpus CPUs, $$kernel"; \
+		HFVMM_SOAK=1 $(GO) run ./vmm/lab/runtests -kernel $$kernel -cpu $$cpus -count $(SOAK_COUNT) -timeout 12h \
+			-run TestSuites -with build/guest vmm || exit 1; \
+	done; done
 
 # The job that hfvmm is for: Linux as the primary VM schedules a bare-metal secondary and talks to it.
 demo: build guests

@@ -65,9 +65,9 @@ func (l locked) Write(b []byte) (int, error) {
 	return l.b.Write(b)
 }
 
-// machine returns the configuration of a bare-metal primary with these secondaries; "name*2" gives
-// a secondary two vCPUs. The name of the primary says
-// which interface it was written for.
+// machine returns the configuration of a bare-metal primary with these secondaries; "name*2@4" gives
+// a secondary two vCPUs and 4 MiB instead of one of each. The name of the primary says which interface
+// it was written for.
 func machine(t *testing.T, r *record, cpus int, primary string, secondaries ...string) Config {
 	t.Helper()
 	needKVM(t)
@@ -88,15 +88,21 @@ func machine(t *testing.T, r *record, cpus int, primary string, secondaries ...s
 		cfg.ABI = HF
 	}
 	for i, s := range secondaries {
-		name, vcpus := s, 1
-		if before, count, ok := strings.Cut(s, "*"); ok {
-			name = before
+		s, mib, sized := strings.Cut(s, "@")
+		name, count, several := strings.Cut(s, "*")
+		vcpus, memory := 1, uint64(1)
+		if several {
 			if _, err := fmt.Sscan(count, &vcpus); err != nil {
 				t.Fatal(err)
 			}
 		}
+		if sized {
+			if _, err := fmt.Sscan(mib, &memory); err != nil {
+				t.Fatal(err)
+			}
+		}
 		cfg.Secondaries = append(cfg.Secondaries, Secondary{
-			Name: fmt.Sprintf("%s%d", name, i), Image: filepath.Join(guests, name+".bin"), VCPUs: vcpus, Memory: 1 << 20,
+			Name: fmt.Sprintf("%s%d", name, i), Image: filepath.Join(guests, name+".bin"), VCPUs: vcpus, Memory: memory << 20,
 		})
 	}
 	return cfg

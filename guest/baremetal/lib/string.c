@@ -46,6 +46,11 @@ size_t strlen(const char *s)
 	return n;
 }
 
+bool same(const char *a, const char *b)
+{
+	return strlen(a) == strlen(b) && memcmp(a, b, strlen(a)) == 0;
+}
+
 unsigned long read_number(const char **p, const char *end)
 {
 	unsigned long v = 0;

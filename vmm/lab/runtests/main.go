@@ -2,11 +2,11 @@
 // started on one, otherwise all in one boot of the lab. Started there, it is the lab's init and the
 // program that runs one test binary after the other.
 //
-//	runtests [-kernel IMAGE] [-with FILE]... [-run REGEXP] [-timeout D] PACKAGE...
+//	runtests [-kernel IMAGE] [-cpu N] [-with FILE]... [-run REGEXP] [-count N] [-timeout D] PACKAGE...
 //
 // It is started in the module's folder and takes packages as folders below it. A test finds its
 // package's testdata and the files named by -with at the same relative paths as on the host. The output
-// is go test's, and so is the exit code.
+// is go test's, and so is the exit code. HFVMM_SOAK=1 in its environment asks the tests for the long ones too.
 package main
 
 import (
@@ -38,6 +38,7 @@ func main() {
 	flag.StringVar(&o.kernel, "kernel", "", "arm64 kernel `image` of the lab")
 	flag.Var(&o.with, "with", "`file` or folder that the tests need; may be repeated")
 	flag.StringVar(&o.run, "run", "", "run only tests that match this `regexp`")
+	flag.IntVar(&o.count, "count", 1, "run each test so many `times`")
 	flag.StringVar(&o.cpus, "cpu", "2", "`number` of CPUs of the lab")
 	flag.DurationVar(&o.timeout, "timeout", 10*time.Minute, "the longest that the tests of a package may take")
 	flag.Parse()
@@ -69,6 +70,7 @@ func (l *list) Set(s string) error { *l = append(*l, s); return nil }
 type options struct {
 	kernel, run, cpus string
 	with              list
+	count             int
 	timeout           time.Duration
 	packages          []string
 }
@@ -98,7 +100,7 @@ func (o *options) execute(ctx context.Context) (int, error) {
 	job := lab.Job{
 		Init:   filepath.Join(work, "init"),
 		Args:   slices.Concat([]string{inLab}, o.testFlags(), []string{"--"}, o.packages),
-		Env:    []string{mustRun},
+		Env:    []string{mustRun, soak + "=" + os.Getenv(soak)},
 		Files:  map[string]string{},
 		Memory: 2 << 30,
 		Stdout: os.Stdout, Stderr: os.Stderr,
@@ -134,10 +136,11 @@ func (o *options) execute(ctx context.Context) (int, error) {
 const (
 	testBinary = "lab.test"
 	mustRun    = "HFVMM_REQUIRE_LAB=1" // tells tests that a missing KVM is a failure here
+	soak       = "HFVMM_SOAK"          // asks them for the long ones
 )
 
 func (o *options) testFlags() []string {
-	flags := []string{"-test.v", "-test.timeout=" + o.timeout.String()}
+	flags := []string{"-test.v", "-test.timeout=" + o.timeout.String(), fmt.Sprintf("-test.count=%d", o.count)}
 	if o.run != "" {
 		flags = append(flags, "-test.run="+o.run)
 	}
@@ -178,7 +181,7 @@ func addTree(files map[string]string, root string) error {
 
 // goTest runs the tests on this machine.
 func (o *options) goTest(ctx context.Context) (int, error) {
-	args := []string{"test", "-count=1", "-p=1", "-v", "-timeout", o.timeout.String()}
+	args := []string{"test", fmt.Sprintf("-count=%d", o.count), "-p=1", "-v", "-timeout", o.timeout.String()}
 	if o.run != "" {
 		args = append(args, "-run", o.run)
 	}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// Suites of tests. A test is one run of one machine: its function is the whole primary, and passes by
+// returning. suite/NAME.c becomes the image suite_NAME.bin, whose bootargs choose:
+//
+//	list             print "SUITE TEST MACHINE" for every test
+//	run SUITE TEST   run that one; the last line is PASS, or begins with FAIL
+//
+// vmm's TestSuites asks every image for its list and runs each test as a subtest of its own.
+#pragma once
+
+#include "scheduler.h"
+
+// TEST begins the definition of a test. machine is a text, words that say what the machine must be:
+//
+//	abi=hf              the interface; the default is spci
+//	cpus=N              vCPUs of the primary; the default is 1
+//	vm=IMAGE[*N][@MIB]  the next secondary: its image, vCPUs (1) and memory (1)
+//	sdei=WHO            who has SDEI: primary or all; nobody by default
+//	pvsched=WHO         who has PV_SCHED, likewise
+//	slice=DURATION      the longest turn of a secondary, as 500us; the default is 1ms
+//	reported-cpus=N     how many vCPUs the primary is told that it has
+//	minutes=N           how long the test may take on a slow host; the default is 3
+//	soak                run it only where long tests are asked for
+//
+//	TEST(mailbox, full_is_busy, "vm=echo vm=two*2")
+//	{
+//		scheduler_start(2);
+//		check(…);
+//	}
+#define TEST(suite, name, machine)                                                                   \
+	static void __attribute__((used)) suite##_##name(void);                                      \
+	asm(".pushsection .tests, \"a\"\n"                                                           \
+	    ".balign 4\n"                                                                            \
+	    ".4byte 91f - .\n"                                                                       \
+	    ".4byte 92f - .\n"                                                                       \
+	    ".4byte 93f - .\n"                                                                       \
+	    ".4byte " #suite "_" #name " - .\n"                                                      \
+	    ".popsection\n"                                                                          \
+	    ".pushsection .rodata\n"                                                                 \
+	    "91: .asciz \"" #suite "\"\n"                                                            \
+	    "92: .asciz \"" #name "\"\n"                                                             \
+	    "93: .asciz \"" machine "\"\n"                                                           \
+	    ".popsection\n");                                                                        \
+	static void suite##_##name(void)
+
