@@ -9,19 +9,24 @@ const (
 // instruction, PMC (2:1) EL1 and EL0, E (0). Arm ARM D24.3.2.
 const breakpointControl = 0xf<<5 | 0b11<<1 | 1
 
-// SetBreakpoint arms the one hardware breakpoint of the vCPU: Run returns [ExitDebug] before the
-// instruction at the virtual address pc is executed, and again until the breakpoint is elsewhere or
-// PC is. Meanwhile the guest's own use of its debug registers has no effect (KVM API §4.87).
-func (v *VCPU) SetBreakpoint(pc uint64) error {
-	v.scratch.debug = guestDebug{control: debugEnable | debugUseHardware}
-	v.scratch.debug.bcr[0] = breakpointControl
-	v.scratch.debug.bvr[0] = pc
+// SetBreakpoint arms hardware breakpoint n of the vCPU: Run returns [ExitDebug] before the instruction at
+// the virtual address pc is executed, and again until the breakpoint is elsewhere or PC is. n is below
+// what [CapGuestDebugHWBPs] says, which is 2 at least where it is not 0. While any is armed the guest's
+// own use of its debug registers has no effect (KVM API §4.87).
+func (v *VCPU) SetBreakpoint(n int, pc uint64) error {
+	d := &v.scratch.debug
+	d.control = debugEnable | debugUseHardware
+	d.bcr[n], d.bvr[n] = breakpointControl, pc
 	return v.setGuestDebug()
 }
 
-// ClearBreakpoint gives the debug registers back to the guest.
-func (v *VCPU) ClearBreakpoint() error {
-	v.scratch.debug = guestDebug{}
+// ClearBreakpoint disarms breakpoint n. With the last one the guest has its debug registers back.
+func (v *VCPU) ClearBreakpoint(n int) error {
+	d := &v.scratch.debug
+	d.bcr[n], d.bvr[n] = 0, 0
+	if d.bcr == [debugRegisters]uint64{} {
+		d.control = 0
+	}
 	return v.setGuestDebug()
 }
 

@@ -160,10 +160,10 @@ func TestHotPathDoesNotAllocate(t *testing.T) {
 		if _, err := g.vcpu.MPState(); err != nil {
 			t.Fatal(err)
 		}
-		if err := g.vcpu.SetBreakpoint(hole); err != nil {
+		if err := g.vcpu.SetBreakpoint(0, hole); err != nil {
 			t.Fatal(err)
 		}
-		if err := g.vcpu.ClearBreakpoint(); err != nil {
+		if err := g.vcpu.ClearBreakpoint(0); err != nil {
 			t.Fatal(err)
 		}
 		g.vcpu.SetImmediateExit(true)

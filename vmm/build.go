@@ -39,11 +39,12 @@ func build(cfg Config) (_ *Machine, err error) {
 	if m.system, err = kvmarm.Open("/dev/kvm"); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNoKVM, err)
 	}
-	n, err := m.system.Capability(kvmarm.CapGuestDebugHWBPs)
-	if err != nil {
+	if m.breakpoints, err = m.system.Capability(kvmarm.CapGuestDebugHWBPs); err != nil {
 		return nil, err
 	}
-	m.breakpoints = n > 0
+	if cfg.SMCCC == SMCCC12 && m.breakpoints <= versionBreakpoint {
+		m.log.Warn("this host has no hardware breakpoint for SMCCC 1.2, so VMs see its own version", "breakpoints", m.breakpoints)
+	}
 	if err := m.createVMs(spans); err != nil {
 		return nil, err
 	}
@@ -113,6 +114,9 @@ func (m *Machine) connect() error {
 			if psci, err = hypercall.NewPSCI(v.serviceVCPUs()); err != nil {
 				return err
 			}
+		}
+		if m.cfg.SMCCC == SMCCC12 {
+			psci = smccc12{psci, v}
 		}
 		services := []hypercall.Service{psci, partitions, log}
 		if m.cfg.PVSched.serves(i) {

@@ -21,6 +21,8 @@ type Config struct {
 	ReportedCPUs int
 
 	ABI     ABI           // what VMs call
+	SMC     bool          // the device tree tells Linux to call with SMC, not HVC
+	SMCCC   SMCCC         // the version of calls that VMs are told
 	PVSched Scope         // who has PV_SCHED
 	SDEI    Scope         // who has SDEI
 	Check   Check         // whether the primary's scheduler is held to its duties

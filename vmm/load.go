@@ -39,6 +39,7 @@ func readPrimary(cfg *Config, ram span) (*primaryImages, error) {
 		GICD:    boot.Span{Base: gicDistBase, Size: gicDistSize},
 		GICR:    boot.Span{Base: gicRedistBase, Size: uint64(cfg.CPUs) * gicRedistSize},
 		UART:    boot.MMIO{Span: boot.Span{Base: uartBase, Size: deviceSize}, SPI: uartSPI},
+		SMC:     cfg.SMC,
 		SDEI:    cfg.SDEI.serves(0),
 		RTC:     boot.MMIO{Span: boot.Span{Base: rtcBase, Size: deviceSize}, SPI: rtcSPI},
 		Seed:    make([]byte, boot.MinSeed),

@@ -34,7 +34,7 @@ type Machine struct {
 	rtc  *devices.PL031
 	out  *devices.Output
 
-	breakpoints bool // the host has a hardware breakpoint to lend
+	breakpoints int // hardware breakpoints that the host lends to each vCPU
 
 	powered atomic.Int32 // vCPUs of the primary that are on
 

@@ -49,7 +49,7 @@ func TestRunLoopAllocatesNothing(t *testing.T) {
 func TestWFIThatWasSeenOnceIsAnExitAtOnce(t *testing.T) {
 	var r record
 	m, ctx := built(t, machine(t, &r, 1, "flood", "flood", "sink", "echo"))
-	if !m.breakpoints {
+	if m.breakpoints == 0 {
 		t.Skip("this host has no hardware breakpoint")
 	}
 	if ending, err := m.run(ctx); ending != PoweredOff || err != nil {

@@ -59,6 +59,12 @@ func (s suiteTest) configure(t *testing.T, r *record, image string) (suiteMachin
 					c.PVSched = scope
 				}
 			})
+		case "smccc":
+			version, ok := map[string]SMCCC{SMCCC12.String(): SMCCC12}[value]
+			if !ok {
+				err = fmt.Errorf("no such version")
+			}
+			apply = append(apply, func(c *Config) { c.SMCCC = version })
 		case "slice":
 			var d time.Duration
 			d, err = time.ParseDuration(value)

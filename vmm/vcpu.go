@@ -17,6 +17,8 @@ type vcpu struct {
 	vm  *vm
 	kvm *kvmarm.VCPU
 
+	version versionTrap
+
 	// Of a secondary:
 	stats      *kvmarm.Stats
 	line       bool // level last given to the CPU's IRQ line
@@ -59,6 +61,7 @@ func (v *vcpu) prepare() error {
 			return err
 		}
 		v.untrapWFI()
+		v.untrapVersion()
 		v.line = false // KVM_ARM_VCPU_INIT lowers it
 		v.Regs.Forget()
 		v.set(kvmarm.RegPSTATE, pstateBoot)

@@ -10,6 +10,12 @@ import (
 // instruction makes it an exit at once. A guest with several such instructions has the breakpoint
 // follow the last one that was found late.
 
+// Who has which hardware breakpoint of a vCPU.
+const (
+	wfiBreakpoint = iota
+	versionBreakpoint
+)
+
 // wfiTrap is the breakpoint on a WFI, for one translation regime of the guest.
 type wfiTrap struct {
 	armed  bool
@@ -37,11 +43,11 @@ func (v *vcpu) regime() regime {
 
 // trapWFI puts the breakpoint on the WFI that v, which has just stopped, sits in. PC is past it.
 func (v *vcpu) trapWFI() {
-	if !v.vm.m.breakpoints {
+	if v.vm.m.breakpoints <= wfiBreakpoint {
 		return
 	}
 	pc := v.get(kvmarm.RegPC) - instructionSize
-	if err := v.kvm.SetBreakpoint(pc); err != nil {
+	if err := v.kvm.SetBreakpoint(wfiBreakpoint, pc); err != nil {
 		v.fail(err)
 		return
 	}
@@ -52,13 +58,16 @@ func (v *vcpu) trapWFI() {
 func (v *vcpu) untrapWFI() {
 	if v.wfi.armed {
 		v.wfi.armed = false
-		v.fail(v.kvm.ClearBreakpoint())
+		v.fail(v.kvm.ClearBreakpoint(wfiBreakpoint))
 	}
 }
 
-// trapped serves a hit of the breakpoint: v is at its WFI, unless another address space has something
+// trapped serves a hit of a breakpoint: v is at its WFI, unless another address space has something
 // else at that address, which v then executes with the breakpoint gone.
 func (p *pcpu) trapped(v *vcpu) hypercall.Outcome {
+	if v.version.armed && v.atVersion() {
+		return hypercall.Outcome{}
+	}
 	if !v.wfi.armed || v.wfi.pc != v.get(kvmarm.RegPC) || v.wfi.regime != v.regime() {
 		v.untrapWFI()
 		return hypercall.Outcome{}

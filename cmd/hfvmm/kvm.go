@@ -29,7 +29,7 @@ var kvmFeatures = []kvmFeature{
 	{"timer levels (user IRQ)", hasCap(kvmarm.CapARMUserIRQ), newKernel, true},
 	{"vGICv3", hasVGICv3, "run on a host whose interrupt controller is a GICv3 or later", true},
 	{"IPA size", ipaSize, newKernel, false},
-	{"hardware breakpoints", count(kvmarm.CapGuestDebugHWBPs), "run on a host that has them; without, nothing is lost yet", false},
+	{"hardware breakpoints", count(kvmarm.CapGuestDebugHWBPs), "run on a host that has them; without, WFI of secondaries is noticed late and --smccc-version=1.2 has no effect", false},
 }
 
 func hasFilter(_ *kvmarm.System, vm *kvmarm.VM) (string, error) {

@@ -22,6 +22,8 @@ type options struct {
 	secondaries secondaries
 	manifest    string
 	abi         choice
+	conduit     choice
+	smccc       choice
 	sdei        choice
 	pvsched     choice
 	check       choice
@@ -36,11 +38,19 @@ type options struct {
 	logFormat   choice
 }
 
+// The conduits.
+const (
+	hvc = "hvc"
+	smc = "smc"
+)
+
 func newOptions() *options {
 	return &options{
 		mem:         512 << 20,
 		cpus:        2,
 		abi:         choice{vmm.SPCI.String(), []string{vmm.SPCI.String(), vmm.HF.String()}},
+		conduit:     choice{hvc, []string{hvc, smc}},
+		smccc:       choice{vmm.SMCCCOfHost.String(), words(vmm.SMCCCs[:])},
 		sdei:        scopeChoice(),
 		pvsched:     scopeChoice(),
 		check:       choice{vmm.CheckOff.String(), words(vmm.Checks[:])},
@@ -62,6 +72,8 @@ func (o *options) addFlags(f *pflag.FlagSet) {
 	f.Var(&o.secondaries, "secondary", "a secondary VM, repeatable: a flat binary, and any of name=NAME, vcpus=N (1), mem=SIZE (1M)")
 	f.StringVar(&o.manifest, "manifest", "", "`FILE` with a Hafnium manifest (.dts or .dtb), in place of --primary and --secondary, or Hafnium's older vms.txt (.txt), in place of --secondary")
 	f.Var(&o.abi, "abi", "interface between the VMs and hfvmm")
+	f.Var(&o.conduit, "conduit", "instruction with which Linux is told to call hfvmm")
+	f.Var(&o.smccc, "smccc-version", "version of the calling convention that VMs are told: what the host's KVM says, which is 1.1, or 1.2, without which Linux's FF-A driver does not start")
 	f.Var(&o.sdei, "sdei", "VMs that can register for software delegated exceptions (SDEI)")
 	f.Var(&o.pvsched, "pvsched", "VMs that can ask which of their vCPUs are scheduled out (PV_SCHED)")
 	f.Var(&o.check, "check-scheduler", "hold the primary to the duties of a scheduler: warn reports each breach and counts, strict also ends the machine at the first that it must not commit")
@@ -85,6 +97,8 @@ func (o *options) config(log *slog.Logger) (vmm.Config, error) {
 		Memory:      uint64(o.mem),
 		CPUs:        int(o.cpus),
 		Secondaries: o.secondaries,
+		SMC:         o.conduit.value == smc,
+		SMCCC:       vmm.SMCCC(o.smccc.index()),
 		SDEI:        scope(o.sdei),
 		PVSched:     scope(o.pvsched),
 		Check:       vmm.Check(o.check.index()),

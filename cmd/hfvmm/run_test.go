@@ -32,9 +32,10 @@ func TestFlagsDescribeTheMachine(t *testing.T) {
 		}},
 		{"everything", []string{"--primary=Image", "--initrd=initrd", "--cmdline", "console=ttyAMA0 quiet", "--mem=1G",
 			"--cpus", "4", "--slice", "250us", "--abi=hf", "--primary-vcpu-count-reported=8", "--pvsched=all", "--sdei=primary", "--check-scheduler",
+			"--conduit=smc", "--smccc-version=1.2",
 			"--secondary", "echo.bin,mem=2M,vcpus=3,name=e", "--secondary", "busy.bin"}, vmm.Config{
 			Primary: vmm.Primary{Kernel: "Image", Initrd: "initrd", Cmdline: "console=ttyAMA0 quiet"},
-			Memory:  1 << 30, CPUs: 4, Slice: 250 * time.Microsecond, ABI: vmm.HF, ReportedCPUs: 8, PVSched: vmm.AllVMs, SDEI: vmm.ThePrimary, Check: vmm.CheckWarn,
+			Memory:  1 << 30, CPUs: 4, Slice: 250 * time.Microsecond, ABI: vmm.HF, SMC: true, SMCCC: vmm.SMCCC12, ReportedCPUs: 8, PVSched: vmm.AllVMs, SDEI: vmm.ThePrimary, Check: vmm.CheckWarn,
 			Secondaries: []vmm.Secondary{
 				{Name: "e", Image: "echo.bin", VCPUs: 3, Memory: 2 << 20},
 				{Name: "busy", Image: "busy.bin", VCPUs: 1, Memory: 1 << 20},
@@ -142,7 +143,7 @@ func TestAutoEmulatesAHostThatHasNoKVM(t *testing.T) {
 func TestTheLabGetsTheSameMachine(t *testing.T) {
 	files(t, "Image", "initrd", "echo.bin", "it's, \"odd\".bin")
 	args := []string{"run", "--primary=Image", "--initrd=initrd", "--cmdline", `console=ttyAMA0 init="/a b"`, "--mem=64M", "--cpus=3",
-		"--slice=2ms", "--check-scheduler=strict", "--pvsched=primary", "--sdei=all", "--secondary=echo.bin,vcpus=2,mem=8K", "--secondary", `"it's, "'"odd".bin',name="x,y"`}
+		"--slice=2ms", "--check-scheduler=strict", "--pvsched=primary", "--sdei=all", "--conduit=smc", "--smccc-version=1.2", "--secondary=echo.bin,vcpus=2,mem=8K", "--secondary", `"it's, "'"odd".bin',name="x,y"`}
 	var outer, inner fakeHost
 	if r := runApp(t, &outer, args...); r.code != 0 {
 		t.Fatalf("exit code %d: %s", r.code, r.stderr)

@@ -22,7 +22,8 @@ type FDTConfig struct {
 
 	GICD, GICR Span // GICv3 distributor and redistributors
 	UART, RTC  MMIO // PL011, PL031
-	SDEI       bool // the Software Delegated Exception Interface is there, by HVC
+	SMC        bool // calls are made with SMC, not HVC
+	SDEI       bool // the Software Delegated Exception Interface is there
 
 	// Seed is entropy for the kernel: none, or at least MinSeed bytes, of which 8 seed its
 	// address-space layout and the others its random numbers.
@@ -79,7 +80,7 @@ func BuildFDT(c FDTConfig) ([]byte, error) {
 		c.cpus(),
 		node("psci",
 			strs("compatible", "arm,psci-1.0", "arm,psci-0.2"),
-			str("method", "hvc"),
+			c.method(),
 		),
 		c.timer(),
 		c.gic(),
@@ -94,7 +95,7 @@ func BuildFDT(c FDTConfig) ([]byte, error) {
 		c.rtc(),
 	)
 	if c.SDEI {
-		root.Children = append(root.Children, firmware())
+		root.Children = append(root.Children, c.firmware())
 	}
 	tree := dt.FDT{Header: dt.Header{Magic: dt.Magic, Version: 17, LastCompVersion: 16}, RootNode: root}
 	var b bytes.Buffer
@@ -181,10 +182,18 @@ func (c *FDTConfig) rtc() *dt.Node {
 }
 
 // firmware tells of SDEI (Linux Documentation/devicetree/bindings/arm/firmware/sdei.txt).
-func firmware() *dt.Node {
+func (c *FDTConfig) firmware() *dt.Node {
 	n := node("firmware")
-	n.Children = []*dt.Node{node("sdei", strs("compatible", "arm,sdei-1.0"), str("method", "hvc"))}
+	n.Children = []*dt.Node{node("sdei", strs("compatible", "arm,sdei-1.0"), c.method())}
 	return n
+}
+
+// method names the instruction that calls are made with.
+func (c *FDTConfig) method() dt.Property {
+	if c.SMC {
+		return str("method", "smc")
+	}
+	return str("method", "hvc")
 }
 
 // primecell describes an Arm PrimeCell peripheral.

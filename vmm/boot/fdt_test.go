@@ -121,6 +121,18 @@ func TestOptionalPartsOfTheDeviceTreeAreLeftOut(t *testing.T) {
 	}
 }
 
+func TestConduitIsTheMethodOfEverythingThatIsCalled(t *testing.T) {
+	for _, smc := range []bool{false, true} {
+		c := full
+		c.SMC = smc
+		b := build(t, c)
+		n := map[bool]int{false: bytes.Count(b, []byte("hvc\x00")), true: bytes.Count(b, []byte("smc\x00"))}
+		if n[smc] != 2 || n[!smc] != 0 { // PSCI and SDEI
+			t.Errorf("SMC %v: %d times hvc and %d times smc", smc, n[false], n[true])
+		}
+	}
+}
+
 func TestCommandLinesThatLinuxWouldCutAreRefused(t *testing.T) {
 	c := small
 	c.Cmdline = strings.Repeat("x", MaxCmdline)
