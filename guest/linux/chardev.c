@@ -4,7 +4,8 @@
  *
  *   EMSGSIZE  write: more than 4096 bytes; read: the message is larger than the buffer, and stays
  *   EAGAIN    O_NONBLOCK: the mailbox of the VM is full; there is no message
- *   EPIPE     the VM aborted, and what it sent before has been read
+ *   EPIPE     the VM aborted, and what it sent before has been read. In the interface of January 2019 nobody is told
+ *             that a VM aborted: its mailbox stays full, and no message comes
  *   ENOENT, ENODEV (from open)  there is no such VM
  */
 #include <linux/fs.h>
@@ -26,7 +27,7 @@ static ssize_t hf_write(struct file *file, const char __user *buf, size_t count,
 	void *data;
 	int ret;
 
-	if (count > SPCI_MSG_MAX)
+	if (count > HF_MSG_MAX)
 		return -EMSGSIZE;
 	data = memdup_user(buf, count);
 	if (IS_ERR(data))

@@ -2,8 +2,10 @@
 /*
  * The driver of a scheduling (primary) VM.
  *
- *   main.c    finds the VMs, brings everything up and down
- *   vcpu.c    one kernel thread per vCPU, and what to do after each SPCI_RUN
+ *   main.c    finds the interface and the VMs, brings everything up and down
+ *   spci.c    the interface of November 2019
+ *   hf.c      the interface of January 2019
+ *   vcpu.c    one kernel thread per vCPU, and what to do after each run
  *   message.c the mailboxes: sending, receiving, waiters
  *   chardev.c /dev/hfN
  *   stats.c   debugfs: counters, and a file to inject interrupts
@@ -19,7 +21,7 @@
 #include <linux/spinlock.h>
 #include <linux/wait.h>
 
-#include "spci.h"
+#include "abi.h"
 
 #define HF_MAX_VCPUS 512
 #define HF_QUEUE_MAX 64 /* messages of one VM that nobody has read yet */
@@ -44,7 +46,7 @@ enum hf_stat {
 	HF_RUN_WAKE_UP,
 	HF_RUN_ABORTED,
 	HF_RUN_ERROR,
-	HF_RUN_NS, /* time spent in SPCI_RUN */
+	HF_RUN_NS, /* time spent in runs */
 	HF_STATS,
 };
 
@@ -57,7 +59,7 @@ struct hf_message {
 struct hf_vcpu {
 	struct hf_vm *vm;
 	u16 index;
-	bool waits_for_message; /* its last run ended with MSG_WAIT */
+	bool waits_for_message; /* its last run ended with that */
 	unsigned long woken; /* bit 0: run it again, whatever it said */
 	wait_queue_head_t wait;
 	struct task_struct *task;
@@ -81,6 +83,7 @@ struct hf_vm {
 
 /* All that exists once. */
 struct hf {
+	const struct hf_abi *abi;
 	u16 id; /* of this VM */
 	u16 vm_count; /* secondaries */
 	void *send, *recv; /* the mailbox pages; never freed once they are registered */
@@ -102,7 +105,7 @@ int hf_create_vcpus(struct hf_vm *vm);
 void hf_start_vcpus(struct hf_vm *vm);
 void hf_stop_vcpus(struct hf_vm *vm);
 void hf_wake(struct hf_vcpu *vcpu);
-void hf_wake_receiver(struct hf_vm *vm);
+void hf_wake_receiver(struct hf_vm *vm, u16 vcpu);
 int hf_inject(struct hf_vm *vm, u16 vcpu, u32 intid);
 
 /* message.c */

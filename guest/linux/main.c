@@ -49,101 +49,57 @@ static struct hf_vm *new_vm(u16 id, u16 vcpu_count)
  * A call to nobody is not harmless: without a hypervisor HVC is an undefined instruction. The kernel was told the
  * conduit of its firmware, and only under a hypervisor is that HVC.
  */
-static int check_version(void)
+static const struct hf_abi *find_abi(void)
 {
-	struct spci_result r;
+	static const struct hf_abi *const known[] = { &hf_abi_spci, &hf_abi_jan };
+	int i;
 
 	if (arm_smccc_1_1_get_conduit() != SMCCC_CONDUIT_HVC)
-		return -ENODEV;
-	r = spci_call(SPCI_VERSION, 0, 0, 0, 0);
-	if (r.func != SPCI_SUCCESS)
-		return -ENODEV;
-	if ((u32)r.x2 != SPCI_VERSION_0_9) {
-		pr_err("the hypervisor speaks SPCI %u.%u, need 0.9\n", (u32)r.x2 >> 16, (u16)r.x2);
-		return -ENODEV;
+		return NULL;
+	for (i = 0; i < ARRAY_SIZE(known); i++) {
+		if (known[i]->probe() == 0)
+			return known[i];
 	}
-	return 0;
+	return NULL;
 }
 
 /* Registers a page to send from and one to receive in. There is no call to take them back: they stay ours. */
 static int map_buffers(bool *waiters)
 {
-	struct spci_result r;
+	int ret = -ENOMEM;
 
 	hf->send = (void *)get_zeroed_page(GFP_KERNEL);
 	hf->recv = (void *)get_zeroed_page(GFP_KERNEL);
-	if (!hf->send || !hf->recv)
-		goto no_memory;
-	r = spci_call(SPCI_RXTX_MAP, virt_to_phys(hf->send), virt_to_phys(hf->recv), PAGE_SIZE / SPCI_PAGE, 0);
-	if (r.func == SPCI_SUCCESS || r.func == SPCI_RX_RELEASE) {
-		*waiters = r.func == SPCI_RX_RELEASE;
+	if (hf->send && hf->recv)
+		ret = hf->abi->map(virt_to_phys(hf->send), virt_to_phys(hf->recv));
+	if (ret >= 0) {
+		*waiters = ret;
 		return 0;
 	}
-	free_page((unsigned long)hf->send);
-	free_page((unsigned long)hf->recv);
-	switch (spci_error(r)) {
-	case SPCI_DENIED:
+	if (ret == -EBUSY)
 		pr_err("this VM has registered its buffers before, and they cannot be replaced until it reboots\n");
-		return -EBUSY;
-	case SPCI_NO_MEMORY:
-		return -ENOMEM;
-	default:
-		pr_err("RXTX_MAP failed with %d\n", spci_error(r));
-		return -EIO;
-	}
-
-no_memory:
 	free_page((unsigned long)hf->send);
 	free_page((unsigned long)hf->recv);
-	return -ENOMEM;
+	return ret;
 }
 
 static int add_vm(u16 id, u64 vcpus)
 {
-	struct hf_vm *vm;
+	struct hf_vm **vms, *vm;
 
 	if (vcpus == 0 || vcpus > HF_MAX_VCPUS) {
 		pr_err("VM %u has %llu vCPUs\n", id, vcpus);
 		return -EIO;
 	}
+	vms = krealloc_array(hf->vms, hf->vm_count + 1, sizeof(*vms), GFP_KERNEL);
+	if (!vms)
+		return -ENOMEM;
+	hf->vms = vms;
 	vm = new_vm(id, vcpus);
 	if (!vm)
 		return -ENOMEM;
 	hf->vms[hf->vm_count++] = vm;
 	return 0;
-}
-
-/*
- * "It should request information about the VMs in the system using the SPCI_PARTITION_INFO_GET function". Hafnium
- * itself did not have that in those days; where it is missing its own two calls do the same.
- */
-static int find_vms(void)
-{
-	struct spci_result r = spci_call(SPCI_PARTITION_INFO_GET, 0, 0, 0, 0);
-	bool listed = r.func == SPCI_SUCCESS;
-	s64 count = listed ? (u32)r.x2 : hf_call(HF_VM_GET_COUNT, 0, 0, 0);
-	const struct spci_partition_info *info = hf->recv;
-	int ret = 0;
-	s64 i;
-
-	if (count < 1 || count > SPCI_MSG_MAX / sizeof(*info)) {
-		pr_err("the hypervisor reports %lld VMs\n", count);
-		return -EIO;
-	}
-	hf->vms = kcalloc(count, sizeof(*hf->vms), GFP_KERNEL);
-	if (!hf->vms)
-		return -ENOMEM;
-	for (i = 0; i < count && !ret; i++) {
-		/* Ids are consecutive, and the primary has the first one. */
-		u16 id = listed ? le16_to_cpu(info[i].id) : hf->id + i;
-
-		if (id == hf->id)
-			continue;
-		ret = add_vm(id, listed ? le16_to_cpu(info[i].vcpus) : hf_call(HF_VCPU_GET_COUNT, id, 0, 0));
-	}
-	if (listed)
-		spci_call(SPCI_RX_RELEASE, 0, 0, 0, 0);
-	return ret;
 }
 
 /* Undoes whatever has been done. The mailbox pages stay with the hypervisor. */
@@ -174,11 +130,11 @@ static int set_up(void)
 	u16 v;
 
 	mutex_init(&hf->send_lock);
-	hf->id = spci_call(SPCI_ID_GET, 0, 0, 0, 0).x2;
+	hf->id = hf->abi->own_id();
 	ret = map_buffers(&waiters);
 	if (ret)
 		return ret;
-	ret = find_vms();
+	ret = hf->abi->find(hf->recv, add_vm);
 	/* All threads exist before the first one runs. */
 	for (v = 0; v < hf->vm_count && !ret; v++)
 		ret = hf_create_vcpus(hf->vms[v]);
@@ -191,19 +147,21 @@ static int set_up(void)
 		hf_notify_waiters(hf->id);
 	for (v = 0; v < hf->vm_count; v++)
 		hf_start_vcpus(hf->vms[v]);
-	pr_info("scheduling %u secondary VMs\n", hf->vm_count);
+	pr_info("scheduling %u secondary VMs, interface %s\n", hf->vm_count, hf->abi->name);
 	return 0;
 }
 
 static int __init hfvmm_init(void)
 {
-	int ret = check_version();
+	const struct hf_abi *abi = find_abi();
+	int ret;
 
-	if (ret)
-		return ret;
+	if (!abi)
+		return -ENODEV;
 	hf = kzalloc(sizeof(*hf), GFP_KERNEL);
 	if (!hf)
 		return -ENOMEM;
+	hf->abi = abi;
 	ret = set_up();
 	if (ret)
 		tear_down();
@@ -217,5 +175,5 @@ static void __exit hfvmm_exit(void)
 
 module_init(hfvmm_init);
 module_exit(hfvmm_exit);
-MODULE_DESCRIPTION("Scheduler of Hafnium's secondary VMs (SPCI 0.9)");
+MODULE_DESCRIPTION("Scheduler of Hafnium's secondary VMs");
 MODULE_LICENSE("GPL");

@@ -8,35 +8,13 @@
 
 #include "hfvmm.h"
 
-static int to_errno(s32 error)
-{
-	switch (error) {
-	case 0:
-		return 0;
-	case SPCI_BUSY:
-		return -EAGAIN;
-	case SPCI_INVALID_PARAMETERS:
-		return -EINVAL;
-	case SPCI_NO_MEMORY:
-		return -ENOMEM;
-	case SPCI_DENIED:
-		return -EPERM;
-	case SPCI_NOT_SUPPORTED:
-		return -EOPNOTSUPP;
-	case SPCI_ABORTED:
-		return -EPIPE;
-	default:
-		return -EIO;
-	}
-}
-
 /*
  * Sends one message. -EAGAIN: the mailbox of vm is full; vm->writable and write_wait tell when to try again.
  * -EPIPE: vm is dead.
  */
 int hf_send(struct hf_vm *vm, const void *data, u32 size)
 {
-	struct spci_result r;
+	u16 vcpu;
 	int ret;
 
 	if (READ_ONCE(vm->dead))
@@ -46,10 +24,9 @@ int hf_send(struct hf_vm *vm, const void *data, u32 size)
 	memcpy(hf->send, data, size);
 	/* Before the call, since the notification may come before it has returned. */
 	WRITE_ONCE(vm->writable, false);
-	r = spci_call(SPCI_MSG_SEND, spci_ids(hf->id, vm->id), 0, size, SPCI_NOTIFY);
+	ret = hf->abi->send(vm->id, size, &vcpu);
 	mutex_unlock(&hf->send_lock);
 
-	ret = to_errno(spci_error(r));
 	if (ret == -EAGAIN) {
 		hf_count(vm, HF_SEND_BUSY, 1);
 		return ret;
@@ -59,23 +36,23 @@ int hf_send(struct hf_vm *vm, const void *data, u32 size)
 		return ret;
 	hf_count(vm, HF_MSG_TO, 1);
 	hf_count(vm, HF_BYTES_TO, size);
-	hf_wake_receiver(vm);
+	hf_wake_receiver(vm, vcpu);
 	return 0;
 }
 
 /* Frees the receive page. If somebody waits for that we are told so, and tell them. */
 static void release(void)
 {
-	struct spci_result r = spci_call(SPCI_RX_RELEASE, 0, 0, 0, 0);
+	int ret = hf->abi->release();
 
-	if (r.func == SPCI_RX_RELEASE)
+	if (ret == 1)
 		hf_notify_waiters(hf->id);
-	else if (r.func != SPCI_SUCCESS)
-		pr_warn_ratelimited("RX_RELEASE failed with %d\n", spci_error(r));
+	else if (ret)
+		pr_warn_ratelimited("the receive page could not be released: %d\n", ret);
 }
 
 /*
- * Takes the message that vm left in the receive page. Only the thread whose SPCI_RUN reported it is here: the
+ * Takes the message that vm left in the receive page. Only the thread whose run reported it is here: the
  * page stays full until it is released. If nobody reads what the VM sends, its vCPU waits here, which keeps the
  * queue bounded and loses nothing.
  */
@@ -83,7 +60,7 @@ void hf_receive(struct hf_vm *vm, u32 size)
 {
 	struct hf_message *m;
 
-	size = min_t(u32, size, SPCI_MSG_MAX);
+	size = min_t(u32, size, HF_MSG_MAX);
 	m = kmalloc(struct_size(m, data, size), GFP_KERNEL);
 	if (!m) {
 		hf_count(vm, HF_DROPPED, 1);
@@ -113,7 +90,7 @@ void hf_notify_waiters(u16 id)
 	s64 waiter, ready;
 	u16 i;
 
-	while ((waiter = hf_call(HF_MAILBOX_WAITER_GET, id, 0, 0)) >= 0) {
+	while ((waiter = hf_call(hf->abi->mailbox_waiter_get, id, 0, 0)) >= 0) {
 		if (waiter == hf->id)
 			continue;
 		vm = hf_find_vm(waiter);
@@ -124,7 +101,7 @@ void hf_notify_waiters(u16 id)
 		for (i = 0; i < vm->vcpu_count; i++)
 			hf_inject(vm, i, HF_MAILBOX_WRITABLE_INTID);
 	}
-	while ((ready = hf_call(HF_MAILBOX_WRITABLE_GET, 0, 0, 0)) >= 0) {
+	while ((ready = hf_call(hf->abi->mailbox_writable_get, 0, 0, 0)) >= 0) {
 		vm = hf_find_vm(ready);
 		if (!vm)
 			continue;

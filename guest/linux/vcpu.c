@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * One kernel thread per vCPU of a secondary. It calls SPCI_RUN, and follows, result by result, what
+ * One kernel thread per vCPU of a secondary. It runs the vCPU, and follows, result by result, what
  * the document "Scheduler VM expectations" of Hafnium demands. Its sentences are named by the result
- * that they stand under. One of them needs nothing here: "Enable, handle and ignore interrupts for the non-secure
+ * that they stand under; the interface of January 2019 has the same results. One of them needs nothing here: "Enable, handle and ignore interrupts for the non-secure
  * hypervisor physical timer (PPI 10, IRQ 26)" is about a hypervisor that borrows the timer of the CPU it runs on. Under
- * KVM the primary has no such timer; a SPCI_RUN that must end early ends with INTERRUPT by itself.
+ * KVM the primary has no such timer; a run that must end early ends with INTERRUPT by itself.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -29,11 +29,18 @@ void hf_wake(struct hf_vcpu *vcpu)
 	kick_process(vcpu->task);
 }
 
-/* A message lies in the mailbox of vm: run the vCPU that waits for it, else leave the choice to the VM. */
-void hf_wake_receiver(struct hf_vm *vm)
+/*
+ * A message lies in the mailbox of vm: run the vCPU that the hypervisor named, else one that waits for it, else leave the
+ * choice to the VM.
+ */
+void hf_wake_receiver(struct hf_vm *vm, u16 vcpu)
 {
 	u16 i;
 
+	if (vcpu < vm->vcpu_count) {
+		hf_wake(&vm->vcpus[vcpu]);
+		return;
+	}
 	for (i = 0; i < vm->vcpu_count; i++) {
 		if (READ_ONCE(vm->vcpus[i].waits_for_message)) {
 			hf_wake(&vm->vcpus[i]);
@@ -51,7 +58,7 @@ void hf_wake_receiver(struct hf_vm *vm)
  */
 int hf_inject(struct hf_vm *vm, u16 vcpu, u32 intid)
 {
-	s64 ret = hf_call(HF_INTERRUPT_INJECT, vm->id, vcpu, intid);
+	s64 ret = hf_call(hf->abi->interrupt_inject, vm->id, vcpu, intid);
 
 	if (ret < 0)
 		return -EINVAL;
@@ -61,35 +68,18 @@ int hf_inject(struct hf_vm *vm, u16 vcpu, u32 intid)
 	return 0;
 }
 
-/* WAKE_UP: "MUST either wake the vCPU in question up if it is blocked, or preempt and re-run it". */
-static void wake_other(struct spci_result r)
+/*
+ * WAKE_UP: "MUST either wake the vCPU in question up if it is blocked, or preempt and re-run it". In the interface of
+ * January 2019 it may be for a message, and the scheduler's choice which vCPU takes that.
+ */
+static void wake_other(struct hf_run r)
 {
-	struct hf_vm *vm = hf_find_vm(spci_high(r));
-	u16 index = spci_low(r);
+	struct hf_vm *vm = hf_find_vm(r.vm);
 
-	if (vm && index < vm->vcpu_count)
-		hf_wake(&vm->vcpus[index]);
+	if (vm && (r.vcpu < vm->vcpu_count || r.vcpu == HF_ANY_VCPU))
+		hf_wake_receiver(vm, r.vcpu);
 	else
-		pr_warn_ratelimited("asked to wake vCPU %u of VM %u, which does not exist\n", index, spci_high(r));
-}
-
-static void message_sent(struct hf_vm *vm, struct spci_result r)
-{
-	struct hf_vm *receiver;
-
-	/* MSG_SEND: "If the recipient is the scheduler VM itself then it can handle it as it pleases." */
-	if (spci_low(r) == hf->id) {
-		hf_receive(vm, r.x3);
-		return;
-	}
-	/*
-	 * MSG_SEND: "Otherwise the scheduler MUST run a vCPU from the recipient VM and priority SHOULD be
-	 * given to those vCPUs that are waiting for a message."
-	 */
-	hf_count(vm, HF_MSG_BETWEEN, 1);
-	receiver = hf_find_vm(spci_low(r));
-	if (receiver)
-		hf_wake_receiver(receiver);
+		pr_warn_ratelimited("asked to wake vCPU %u of VM %u, which does not exist\n", r.vcpu, r.vm);
 }
 
 static void abort_vm(struct hf_vcpu *vcpu)
@@ -116,26 +106,26 @@ static void block(struct hf_vcpu *vcpu, ktime_t ns)
 	wait_event_interruptible_hrtimeout(vcpu->wait, test_bit(WOKEN, &vcpu->woken) || kthread_should_stop(), ns);
 }
 
-static ktime_t timeout(struct spci_result r)
+static ktime_t timeout(struct hf_run r)
 {
-	return r.x2 == SPCI_SLEEP_INDEFINITE || r.x2 > KTIME_MAX ? KTIME_MAX : ns_to_ktime(r.x2);
+	return r.ns == 0 || r.ns > KTIME_MAX ? KTIME_MAX : ns_to_ktime(r.ns);
 }
 
-static struct spci_result run(struct hf_vcpu *vcpu)
+static struct hf_run run(struct hf_vcpu *vcpu)
 {
 	u64 start = ktime_get_ns();
-	struct spci_result r = spci_call(SPCI_RUN, spci_ids(vcpu->vm->id, vcpu->index), 0, 0, 0);
+	struct hf_run r = hf->abi->run(vcpu->vm->id, vcpu->index);
 
 	hf_count(vcpu->vm, HF_RUN_NS, ktime_get_ns() - start);
 	hf_count(vcpu->vm, HF_RUN, 1);
 	return r;
 }
 
-static void failed(struct hf_vcpu *vcpu, struct spci_result r)
+static void failed(struct hf_vcpu *vcpu, struct hf_run r)
 {
 	struct hf_vm *vm = vcpu->vm;
 
-	if (spci_error(r) == SPCI_ABORTED) {
+	if (r.how == HF_ABORTED) {
 		hf_count(vm, HF_RUN_ABORTED, 1);
 		abort_vm(vcpu);
 	} else {
@@ -146,26 +136,24 @@ static void failed(struct hf_vcpu *vcpu, struct spci_result r)
 		wait_event_interruptible(vcpu->wait, kthread_should_stop());
 		return;
 	}
-	switch (spci_error(r)) {
-	case SPCI_INVALID_PARAMETERS:
+	if (r.how == HF_NOT_RUNNABLE) {
 		/*
 		 * The vCPU is off, or it is blocked and what woke it was not meant for it. That is no mistake
 		 * of anybody. Any other error: "suspend the vCPU indefinitely".
 		 */
 		block(vcpu, KTIME_MAX);
-		break;
-	default:
-		/* Any other error: "should be logged. The scheduler SHOULD either try again or suspend". */
-		pr_warn_ratelimited("VM %u vCPU %u: SPCI_RUN failed with %d\n", vm->id, vcpu->index, spci_error(r));
-		block(vcpu, ms_to_ktime(1));
+		return;
 	}
+	/* Any other error: "should be logged. The scheduler SHOULD either try again or suspend". */
+	pr_warn_ratelimited("VM %u vCPU %u: run failed with %d\n", vm->id, vcpu->index, r.error);
+	block(vcpu, ms_to_ktime(1));
 }
 
 /* Runs the vCPU once and does what the result demands before it may run again. */
 static void run_and_follow(struct hf_vcpu *vcpu)
 {
-	struct hf_vm *vm = vcpu->vm;
-	struct spci_result r;
+	struct hf_vm *vm = vcpu->vm, *receiver;
+	struct hf_run r;
 
 	clear_bit(WOKEN, &vcpu->woken);
 	WRITE_ONCE(vcpu->waits_for_message, false);
@@ -173,8 +161,8 @@ static void run_and_follow(struct hf_vcpu *vcpu)
 	smp_mb__after_atomic();
 	r = run(vcpu);
 
-	switch (r.func) {
-	case SPCI_INTERRUPT:
+	switch (r.how) {
+	case HF_PREEMPTED:
 		/*
 		 * INTERRUPT: "If the scheduling quantum has not expired, the scheduler MUST call hf_vcpu_run
 		 * on the vCPU to allow it to continue." Linux knows about the quantum.
@@ -182,7 +170,7 @@ static void run_and_follow(struct hf_vcpu *vcpu)
 		hf_count(vm, HF_RUN_INTERRUPT, 1);
 		cond_resched();
 		break;
-	case SPCI_YIELD:
+	case HF_YIELDED:
 		/*
 		 * YIELD: "SHOULD take a scheduling decision to give cycles to those that need them but MUST
 		 * call hf_vcpu_run on the vCPU at a later point."
@@ -190,7 +178,7 @@ static void run_and_follow(struct hf_vcpu *vcpu)
 		hf_count(vm, HF_RUN_YIELD, 1);
 		yield();
 		break;
-	case SPCI_MSG_WAIT:
+	case HF_WAITS_FOR_MESSAGE:
 		/*
 		 * MSG_WAIT: "MUST take it off the run queue and not call SPCI_RUN on the vCPU until it has
 		 * either injected an interrupt, sent it a message, received HF_SPCI_RUN_WAKE_UP for it", or
@@ -201,18 +189,31 @@ static void run_and_follow(struct hf_vcpu *vcpu)
 		WRITE_ONCE(vcpu->waits_for_message, true);
 		block(vcpu, timeout(r));
 		break;
-	case HF_WAIT_FOR_INTERRUPT:
+	case HF_WAITS_FOR_INTERRUPT:
 		/* WAIT_FOR_INTERRUPT: the same, but for the message. */
 		hf_count(vm, HF_RUN_WAIT_FOR_INTERRUPT, 1);
 		block(vcpu, timeout(r));
 		break;
-	case SPCI_MSG_SEND:
-		/* MSG_SEND: "should call SPCI_RUN again on the sending VM as usual." */
+	case HF_SENT_TO_US:
+		/* MSG_SEND: "If the recipient is the scheduler VM itself then it can handle it as it pleases." */
 		hf_count(vm, HF_RUN_MSG_SEND, 1);
-		message_sent(vm, r);
+		hf_receive(vm, r.size);
+		/* MSG_SEND: "should call SPCI_RUN again on the sending VM as usual." */
 		cond_resched();
 		break;
-	case SPCI_RX_RELEASE:
+	case HF_SENT_TO:
+		/*
+		 * MSG_SEND: "Otherwise the scheduler MUST run a vCPU from the recipient VM and priority SHOULD be
+		 * given to those vCPUs that are waiting for a message."
+		 */
+		hf_count(vm, HF_RUN_MSG_SEND, 1);
+		hf_count(vm, HF_MSG_BETWEEN, 1);
+		receiver = hf_find_vm(r.vm);
+		if (receiver)
+			hf_wake_receiver(receiver, HF_ANY_VCPU);
+		cond_resched();
+		break;
+	case HF_WRITABLE:
 		/*
 		 * RX_RELEASE: "MUST call hf_mailbox_waiter_get() repeatedly and notify all waiters by injecting
 		 * an HF_MAILBOX_WRITABLE_INTID interrupt." And then run this one again.
@@ -221,7 +222,7 @@ static void run_and_follow(struct hf_vcpu *vcpu)
 		hf_notify_waiters(vm->id);
 		cond_resched();
 		break;
-	case HF_WAKE_UP:
+	case HF_WAKES:
 		/* WAKE_UP: "should call SPCI_RUN again on the sending VM as usual." */
 		hf_count(vm, HF_RUN_WAKE_UP, 1);
 		wake_other(r);
