@@ -38,10 +38,10 @@ build/guest/hfvmm.ko: $(LINUX) build/tools/linux-headers/.config
 	guest/linux/build.sh build/tools/linux-headers build/tools/linux-headers-common $@
 
 init:
-	$(ARM64) $(GO) build -trimpath -o build/guest/init ./guest/init
+	$(ARM64) $(GO) build -trimpath -ldflags="-s -w" -o build/guest/ ./guest/init ./guest/hf_test
 
 build/primary.cpio: build/guest/hfvmm.ko init
-	$(GO) run ./guest/initramfs $@ /init=build/guest/init /hfvmm.ko=build/guest/hfvmm.ko
+	$(GO) run ./guest/initramfs $@ /init=build/guest/init /bin/hf_test=build/guest/hf_test /hfvmm.ko=build/guest/hfvmm.ko
 
 lint:
 	@unformatted=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \

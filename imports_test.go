@@ -31,6 +31,9 @@ var rooms = []struct {
 	{path: "vmm/debian"},
 	{path: "vmm/initramfs"},
 	{path: "vmm/lab", ours: []string{"kvmarm", "vmm/boot", "vmm/debian", "vmm/initramfs"}},
+	{path: "guest/mailbox"},
+	{path: "guest/init", ours: []string{"guest/mailbox"}},
+	{path: "guest/hf_test", ours: []string{"guest/mailbox"}},
 	{path: "vmm", ours: []string{"hypercall", "duty", "ffa", "sdei", "pvsched", "devices", "kvmarm", "vmm/boot", "vmm/console"}},
 }
 

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -31,47 +32,66 @@ const (
 const patience = 8 * time.Minute
 
 // linux is a machine whose primary does jobs: "JOB SERVICE SERVICE…", a service for each VM that the job
-// needs; "two*2" has two vCPUs. "JOB =JOB" takes the VMs of an earlier job.
+// needs; "two*2" has two vCPUs. "=JOB" stands for the VMs of an earlier job. "JOB*COUNT" says how much the job does.
 type linux struct {
+	abi  vmm.ABI
 	cpus int
 	jobs []string
 }
 
+// soakFactor is how much more jobs do that have a count, where there is time.
+const soakFactor = 40
+
 // config returns the configuration of the machine and the names of its jobs.
-func (l linux) config() (cfg vmm.Config, names []string) {
+func (l linux) config(t *testing.T) (cfg vmm.Config, names []string) {
+	t.Helper()
 	cfg = vmm.Config{
 		Primary: vmm.Primary{Kernel: kernel, Initrd: initrd},
 		Memory:  512 << 20,
 		CPUs:    l.cpus,
+		ABI:     l.abi,
 		Slice:   time.Millisecond,
 	}
-	const firstID = 2
+	images := filepath.Join(build, "guest")
+	firstID := 2
+	if l.abi == vmm.HF {
+		images, firstID = filepath.Join(images, "hf"), 1
+	}
 	var orders []string
-	vms := map[string]string{}
+	vms := map[string][]string{}
 	for _, j := range l.jobs {
 		words := strings.Fields(j)
-		name, services := words[0], words[1:]
+		name, count, counted := strings.Cut(words[0], "*")
 		names = append(names, name)
-		if len(services) == 1 && services[0][0] == '=' {
-			vms[name] = vms[services[0][1:]]
-		} else {
-			var ids []string
-			for _, s := range services {
-				ids = append(ids, fmt.Sprint(firstID+len(cfg.Secondaries)))
-				image, two := strings.CutSuffix(s, "*2")
-				vcpus := 1
-				if two {
-					vcpus = 2
-				}
-				cfg.Secondaries = append(cfg.Secondaries, vmm.Secondary{
-					Name: s + ids[len(ids)-1], Image: filepath.Join(build, "guest", image+".bin"), VCPUs: vcpus, Memory: 1 << 20,
-				})
+		for _, s := range words[1:] {
+			if earlier, ok := strings.CutPrefix(s, "="); ok {
+				vms[name] = append(vms[name], vms[earlier]...)
+				continue
 			}
-			vms[name] = strings.Join(ids, "+")
+			id := fmt.Sprint(firstID + len(cfg.Secondaries))
+			vms[name] = append(vms[name], id)
+			image, two := strings.CutSuffix(s, "*2")
+			vcpus := 1
+			if two {
+				vcpus = 2
+			}
+			cfg.Secondaries = append(cfg.Secondaries, vmm.Secondary{
+				Name: image + id, Image: filepath.Join(images, image+".bin"), VCPUs: vcpus, Memory: 1 << 20,
+			})
 		}
 		order := name
-		if vms[name] != "" {
-			order += "@" + vms[name]
+		if len(vms[name]) > 0 {
+			order += "@" + strings.Join(vms[name], "+")
+		}
+		if counted {
+			n, err := strconv.Atoi(count)
+			if err != nil {
+				t.Fatalf("job %s: %v", j, err)
+			}
+			if os.Getenv("HFVMM_SOAK") == "1" {
+				n *= soakFactor
+			}
+			order += fmt.Sprintf("*%d", n)
 		}
 		orders = append(orders, order)
 	}
@@ -81,15 +101,19 @@ func (l linux) config() (cfg vmm.Config, names []string) {
 
 func TestJobsOfALinuxPrimaryPass(t *testing.T) {
 	for name, l := range map[string]linux{
-		"on two CPUs": {2, []string{
-			"echo echo", "errors =echo", "poll =echo", "hotplug =echo", "timer timer", "two two*2", "inject waiter",
-			"relay relay relay", "flood flood sink", "fault fault fault fault", "unload",
+		"spci on two CPUs": {vmm.SPCI, 2, []string{
+			"echo echo", "errors =echo", "hotplug =echo", "timer timer", "two two*2", "inject waiter",
+			"hf_test*50 =echo relay relay flood sink", "fault fault fault fault", "unload",
 		}},
-		"on one CPU beside a service that spins": {1, []string{"busy busy", "echo echo", "unload"}},
+		"spci on one CPU beside a service that spins": {vmm.SPCI, 1, []string{"busy busy", "echo echo", "unload"}},
+		"hf on two CPUs": {vmm.HF, 2, []string{
+			"echo echo", "errors =echo", "hotplug =echo", "timer timer", "two two*2", "inject waiter",
+			"hf_test*50 =echo relay relay flood sink", "unload",
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			needKVM(t)
-			cfg, jobs := l.config()
+			cfg, jobs := l.config(t)
 			var console output
 			cfg.ConsoleOut = &console
 			cfg.DebugLog = func(vm string, line []byte) { fmt.Fprintf(&console, "[%s] %s\r\n", vm, line) }
@@ -106,9 +130,7 @@ func TestJobsOfALinuxPrimaryPass(t *testing.T) {
 					t.Errorf("job %s did not pass", j)
 				}
 			}
-			if t.Failed() {
-				t.Log(text)
-			}
+			t.Log(text)
 		})
 	}
 }

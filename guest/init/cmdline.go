@@ -14,14 +14,12 @@ type order struct {
 	shell bool
 }
 
-// jobOrder is one job and the SPCI ids of the VMs it is to use.
+// jobOrder is one job, the ids of the VMs it is to use, and how much it is to do.
 type jobOrder struct {
-	name string
-	vms  []int
+	name  string
+	vms   []int // nil for the first secondaries that there are
+	count int   // of jobs that have one
 }
-
-// firstSecondary is the SPCI id of the first secondary; jobs without ids use those from here.
-const firstSecondary = 2
 
 // parseCommandLine picks our words out of a kernel command line.
 func parseCommandLine(line string) (order, error) {
@@ -54,18 +52,23 @@ func parseCommandLine(line string) (order, error) {
 	return o, nil
 }
 
-// parseJob reads JOB or JOB@VM+VM….
+// parseJob reads JOB, JOB@VM+VM…, JOB*COUNT or JOB@VM+VM…*COUNT.
 func parseJob(spec string) (jobOrder, error) {
+	spec, count, counted := strings.Cut(spec, "*")
 	name, ids, given := strings.Cut(spec, "@")
 	j, ok := jobs[name]
 	if !ok {
 		return jobOrder{}, fmt.Errorf("no job is called %q", name)
 	}
-	o := jobOrder{name: name}
-	if !given {
-		for i := range j.vms {
-			o.vms = append(o.vms, firstSecondary+i)
+	o := jobOrder{name: name, count: j.count}
+	if counted {
+		n, err := strconv.ParseUint(count, 10, 31)
+		if err != nil || n == 0 || j.count == 0 {
+			return jobOrder{}, fmt.Errorf("job %s cannot be done %q times", name, count)
 		}
+		o.count = int(n)
+	}
+	if !given {
 		return o, nil
 	}
 	for s := range strings.SplitSeq(ids, "+") {

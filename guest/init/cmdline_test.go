@@ -12,12 +12,14 @@ func TestCommandLineNamesJobsAndTheirVMs(t *testing.T) {
 	for line, want := range map[string]order{
 		"":              {},
 		"quiet console": {},
-		"hfdemo":        {jobs: []jobOrder{{"demo", []int{2}}}},
-		"hfdemo=5":      {jobs: []jobOrder{{"demo", []int{5}}}},
+		"hfdemo":        {jobs: []jobOrder{{name: "demo"}}},
+		"hfdemo=5":      {jobs: []jobOrder{{name: "demo", vms: []int{5}}}},
 		"hfshell":       {shell: true},
-		"quiet hftest=echo,flood@3+4,unload\n": {jobs: []jobOrder{
-			{"echo", []int{2}}, {"flood", []int{3, 4}}, {"unload", nil}}},
-		"hftest=relay hfshell": {jobs: []jobOrder{{"relay", []int{2, 3}}}, shell: true},
+		"quiet hftest=echo,fault@3+4+5,unload\n": {jobs: []jobOrder{
+			{name: "echo"}, {name: "fault", vms: []int{3, 4, 5}}, {name: "unload"}}},
+		"hftest=timer hfshell":       {jobs: []jobOrder{{name: "timer"}}, shell: true},
+		"hftest=hf_test":             {jobs: []jobOrder{{name: "hf_test", count: jobs["hf_test"].count}}},
+		"hftest=hf_test@2+3+4+5+6*9": {jobs: []jobOrder{{name: "hf_test", vms: []int{2, 3, 4, 5, 6}, count: 9}}},
 	} {
 		got, err := parseCommandLine(line)
 		if err != nil {
@@ -30,7 +32,7 @@ func TestCommandLineNamesJobsAndTheirVMs(t *testing.T) {
 }
 
 func TestCommandLineRefusesWhatItCannotDo(t *testing.T) {
-	for _, line := range []string{"hftest=", "hftest=nothing", "hftest=echo@x", "hftest=echo@", "hftest=echo@1+2", "hftest=flood@3", "hftest=unload@2", "hfdemo=70000"} {
+	for _, line := range []string{"hftest=", "hftest=nothing", "hftest=echo@x", "hftest=echo@", "hftest=echo@1+2", "hftest=fault@3", "hftest=unload@2", "hfdemo=70000", "hftest=echo*2", "hftest=hf_test*0", "hftest=hf_test*x"} {
 		if got, err := parseCommandLine(line); err == nil {
 			t.Errorf("%q became %+v", line, got)
 		}

@@ -7,45 +7,39 @@ import (
 	"os"
 	"text/tabwriter"
 	"time"
+
+	"github.com/hfvmm/hfvmm/guest/mailbox"
 )
 
-// demo shows a text going to a secondary and back, then what a number of messages costs.
+// demo shows a text going to a secondary and back, then how fast messages go.
 func demo(vms []int) (string, error) {
-	m, err := openMailbox(vms[0])
+	const count = 200
+	m, err := mailbox.Open(vms[0])
 	if err != nil {
 		return "", err
 	}
-	defer m.Close()
-	fmt.Printf("\nLinux %s is the primary VM. Its driver schedules VM %d, a bare-metal secondary, with SPCI_RUN.\n",
+	fmt.Printf("\nLinux %s is the primary VM. Its driver schedules VM %d, a bare-metal secondary.\n",
 		kernelRelease(), vms[0])
 	for _, text := range []string{
 		"Is anybody there?",
 		"This line went into a 4 KiB page, through one hypercall, and into another VM.",
 		"And this is the last one.",
 	} {
-		p, err := m.ask([]byte(text))
+		p, err := m.Ask([]byte(text))
 		if err != nil {
 			return "", err
 		}
 		fmt.Printf("  to   VM %d: %s\n  from VM %d: %s\n", vms[0], text, vms[0], p)
 	}
 
-	const count = 200
-	fmt.Printf("%d round trips each of\n", count)
-	for _, size := range []int{1, 64, 1024, 4096} {
-		start := time.Now()
-		for i := range count {
-			p := pattern(size, i)
-			if err := m.send(p); err != nil {
-				return "", err
-			}
-			if err := m.expect(p); err != nil {
-				return "", err
-			}
-		}
-		fmt.Printf("  %4d bytes: %v a round trip\n", size, (time.Since(start) / count).Round(time.Microsecond))
+	if err := m.Close(); err != nil {
+		return "", err
 	}
-	s, err := allStats()
+	fmt.Println()
+	if err := runHFTest(count, fmt.Sprintf("echo@%d", vms[0]), fmt.Sprintf("bulk@%d", vms[0])); err != nil {
+		return "", err
+	}
+	s, err := mailbox.AllStats()
 	if err != nil {
 		return "", err
 	}
@@ -54,11 +48,11 @@ func demo(vms []int) (string, error) {
 }
 
 // table prints the driver's statistics.
-func table(s stats) {
+func table(s mailbox.Stats) {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "\n  messages to VMs\t%d\t(%d bytes)\n", s["messages_to_vm"], s["bytes_to_vm"])
 	fmt.Fprintf(w, "  messages from VMs\t%d\t(%d bytes)\n", s["messages_from_vm"], s["bytes_from_vm"])
-	fmt.Fprintf(w, "  SPCI_RUN\t%d\t(%v)\n", s["run"], time.Duration(s["run_ns"]).Round(time.Microsecond))
+	fmt.Fprintf(w, "  runs of VMs\t%d\t(%v)\n", s["run"], time.Duration(s["run_ns"]).Round(time.Microsecond))
 	for _, row := range []struct{ result, name string }{
 		{"MSG_SEND", "run_msg_send"},
 		{"MSG_WAIT", "run_msg_wait"},

@@ -3,12 +3,13 @@
 // Command init is PID 1 of the initramfs in which the primary VM shows and tests what hfvmm does. It
 // loads the driver /hfvmm.ko, does the jobs that the kernel command line names, and powers off:
 //
-//	hftest=JOB@VM[+VM…],JOB@VM,…   the jobs of [jobs], each with the SPCI ids of the VMs it needs
+//	hftest=JOB@VM[+VM…][*COUNT],…  the jobs of [jobs], each with the ids of the VMs it needs, and how much
+//	                               it is to do; without ids it takes the first VMs
 //	hfdemo[=VM]                    the demonstration with the service echo
 //	hfshell                        a shell, /bin/gosh, if the initramfs has one
 //
 // Each job ends with one line "HFTEST name PASS|FAIL detail"; the last line is "HFTEST all PASS" or
-// "HFTEST all FAIL". It runs inside the guest, and so knows nothing of the rest of the project.
+// "HFTEST all FAIL". It runs inside the guest, and so knows nothing of the project outside of guests.
 package main
 
 import (
@@ -20,6 +21,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/hfvmm/hfvmm/guest/mailbox"
 )
 
 func main() {
@@ -68,7 +71,20 @@ func runJob(j jobOrder) (detail string, err error) {
 			err = fmt.Errorf("panic: %v", p)
 		}
 	}()
-	return jobs[j.name].do(j.vms)
+	job, vms := jobs[j.name], j.vms
+	if vms == nil {
+		if vms, err = mailbox.VMs(); err != nil {
+			return "", err
+		}
+		if len(vms) < job.vms {
+			return "", fmt.Errorf("it needs %d secondaries, and there are %d", job.vms, len(vms))
+		}
+		vms = vms[:job.vms]
+	}
+	if job.doTimes != nil {
+		return job.doTimes(vms, j.count)
+	}
+	return job.do(vms)
 }
 
 func report(name string, err error, detail string) {

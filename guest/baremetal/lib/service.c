@@ -1,18 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
-// The role of a secondary: no device, a debug log, virtual interrupts, a mailbox.
+// The role of a secondary in SPCI 0.9.
 #include "service.h"
+
+const uint16_t primary_vm = SPCI_PRIMARY;
 
 static uint16_t self; // this VM's id
 
-void put_char(char c)
+uint16_t own_id(void)
 {
-	hvc(HF_DEBUG_LOG, (uint8_t)c, 0, 0, 0);
+	return spci_id();
 }
 
-void die(void)
+void yield(void)
 {
-	for (;;)
-		store((uint32_t *)UNOWNED, 0);
+	spci_yield();
+}
+
+void release(void)
+{
+	spci_release();
+}
+
+void enable_interrupt(uint32_t intid)
+{
+	hf_interrupt_enable(intid, true);
+}
+
+uint32_t take_interrupt(void)
+{
+	return hf_interrupt_get();
+}
+
+void inject_sibling(uint16_t vcpu, uint32_t intid)
+{
+	hf_interrupt_inject(self, vcpu, intid);
 }
 
 // Blocks until some mailbox that this VM waits for became writable.

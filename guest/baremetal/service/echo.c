@@ -11,7 +11,7 @@ void main(uint64_t memory)
 
 		memcpy(tx, rx, m.size);
 		// Release before the answer: whoever has the answer may send again at once.
-		spci_release();
+		release();
 		send(m.from, m.size);
 	}
 }

@@ -17,7 +17,7 @@ void main(uint64_t memory)
 		uint32_t count = (uint32_t)read_number(&p, end);
 		uint32_t sent = 0, busy = 0;
 
-		spci_release();
+		release();
 		for (; sent < count; sent++) {
 			((uint32_t *)tx)[0] = sent;
 			((uint32_t *)tx)[1] = count;

@@ -16,7 +16,7 @@ void main(uint64_t memory)
 		uint32_t size = (uint32_t)(end - p);
 
 		memcpy(tx, p, size);
-		spci_release();
+		release();
 		int32_t e = send(to, size);
 		if (e < 0)
 			print("relay: no way to VM %u: %d\n", to, e);

@@ -18,10 +18,10 @@ void main(uint64_t memory)
 		if (number != received++)
 			bad++;
 		for (uint32_t n = 0; n < YIELDS; n++)
-			spci_yield();
-		spci_release();
+			yield();
+		release();
 		if (number + 1 == count) {
-			send(SPCI_PRIMARY,
+			send(primary_vm,
 			     (uint32_t)format((char *)tx, sizeof(tx), "received %u bad %u", received, bad));
 			received = bad = 0;
 		}

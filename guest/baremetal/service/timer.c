@@ -7,7 +7,7 @@ static uint32_t expired;
 
 void handle_irq(void)
 {
-	if (hf_interrupt_get() != INTID_TIMER)
+	if (take_interrupt() != INTID_TIMER)
 		return;
 	store(&expired, 1);
 	// Level triggered: silence it until the next deadline is set.
@@ -38,14 +38,14 @@ void main(uint64_t memory)
 {
 	(void)memory;
 	map_or_die();
-	hf_interrupt_enable(INTID_TIMER, true);
+	enable_interrupt(INTID_TIMER);
 	for (;;) {
 		struct message m = receive();
 		const char *p = (const char *)rx, *end = p + m.size;
 		uint64_t period = us_to_ticks(read_number(&p, end));
 		uint64_t count = read_number(&p, end);
 
-		spci_release();
+		release();
 		tick(m.from, period, count);
 	}
 }

@@ -9,17 +9,18 @@ static struct message work;
 static char text[SPCI_MSG_MAX];
 static uint32_t full; // vCPU 0 sets it, vCPU 1 clears it
 
-static void second(uint64_t self)
+static void second(uint64_t unused)
 {
 	static const char prefix[] = "vcpu 1: ";
 	const uint32_t head = sizeof(prefix) - 1;
 
-	hf_interrupt_enable(INTID_WORK, true);
-	hf_interrupt_enable(INTID_WRITABLE, true);
+	(void)unused;
+	enable_interrupt(INTID_WORK);
+	enable_interrupt(INTID_WRITABLE);
 	for (;;) {
 		while (!load(&full)) {
 			wfi();
-			while (hf_interrupt_get() != HF_NO_INTID)
+			while (take_interrupt() != HF_NO_INTID)
 				;
 		}
 		dmb();
@@ -31,19 +32,17 @@ static void second(uint64_t self)
 		dmb();
 		store(&full, 0);
 		// Whoever waits to hand over the next message sleeps on the same interrupt.
-		hf_interrupt_inject((uint16_t)self, 0, INTID_WORK);
+		inject_sibling(0, INTID_WORK);
 	}
 }
 
 void main(uint64_t memory)
 {
-	uint16_t self = spci_id();
-
 	(void)memory;
 	map_or_die();
-	hf_interrupt_enable(INTID_WORK, true);
+	enable_interrupt(INTID_WORK);
 
-	int64_t e = cpu_on(1, second, self);
+	int64_t e = cpu_on(1, second, 0);
 	if (e) {
 		print("FAIL CPU_ON: %ld\n", e);
 		die();
@@ -53,14 +52,14 @@ void main(uint64_t memory)
 
 		while (load(&full)) {
 			wfi();
-			while (hf_interrupt_get() != HF_NO_INTID)
+			while (take_interrupt() != HF_NO_INTID)
 				;
 		}
 		work = m;
 		memcpy(text, rx, m.size);
 		dmb();
 		store(&full, 1);
-		spci_release();
-		hf_interrupt_inject(self, 1, INTID_WORK);
+		release();
+		inject_sibling(1, INTID_WORK);
 	}
 }

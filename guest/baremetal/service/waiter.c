@@ -8,9 +8,9 @@ void main(uint64_t memory)
 {
 	(void)memory;
 	map_or_die();
-	hf_interrupt_enable(INTID_WAITER, true);
+	enable_interrupt(INTID_WAITER);
 	for (;;) {
 		receive();
-		spci_release();
+		release();
 	}
 }
