@@ -21,7 +21,8 @@ var rooms = []struct {
 }{
 	{path: "hypercall", pure: true},
 	{path: "duty", ours: []string{"hypercall"}, pure: true},
-	{path: "ffa", ours: []string{"hypercall", "duty"}, pure: true},
+	{path: "ffa/wire", pure: true},
+	{path: "ffa", ours: []string{"hypercall", "duty", "ffa/wire"}, pure: true},
 	{path: "sdei", ours: []string{"hypercall"}, pure: true},
 	{path: "pvsched", ours: []string{"hypercall"}, pure: true},
 	{path: "devices"},
@@ -34,7 +35,7 @@ var rooms = []struct {
 	{path: "guest/mailbox"},
 	{path: "guest/init", ours: []string{"guest/mailbox"}},
 	{path: "guest/hf_test", ours: []string{"guest/mailbox"}},
-	{path: "vmm", ours: []string{"hypercall", "duty", "ffa", "sdei", "pvsched", "devices", "kvmarm", "vmm/boot", "vmm/console"}},
+	{path: "vmm", ours: []string{"hypercall", "duty", "ffa", "ffa/wire", "sdei", "pvsched", "devices", "kvmarm", "vmm/boot", "vmm/console"}},
 }
 
 // windows are the packages of the standard library by which a program sees or changes the host, keeps

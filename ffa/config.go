@@ -16,6 +16,9 @@ const (
 // PageSize is the size and alignment, in bytes, of everything in memory that the interfaces speak of.
 const PageSize = 4096
 
+// MaxBuffer is the size, in bytes, of the largest RX or TX buffer.
+const MaxBuffer = 16 * PageSize
+
 // Span is a range of memory. IPA and PA are the same in every VM.
 type Span struct {
 	Base, Size uint64 // bytes
@@ -57,6 +60,12 @@ type Config struct {
 	PrimaryVCPUs int
 
 	Observer Observer // or nil
+
+	// NewHandle gives out the handles of FF-A's memory transactions: numbers that guests cannot guess.
+	// Without it no memory can be sent.
+	NewHandle func() uint64
+	// Strict refuses, of FF-A's memory transactions, what Hafnium refuses but other implementations accept.
+	Strict bool
 }
 
 func (cfg *Config) check() error {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/hfvmm/hfvmm/ffa/wire"
 	"github.com/hfvmm/hfvmm/hypercall"
 )
 
@@ -15,14 +16,17 @@ type Core struct {
 	stage2       Stage2
 	primaryVCPUs int // as reported
 	observer     Observer
+	strict       bool
+	newHandle    func() uint64
 
 	mu  sync.Mutex // guards everything below, and the registers of vCPUs that nobody runs
 	vms []partition
 
 	pages   holdings
-	spans   []Span         // of the transfer that is made
-	changes []Mapping      // for it
-	message [PageSize]byte // out of reach of guests, while it is read
+	spans   []Span             // of the transfer that is made
+	changes []Mapping          // for it
+	message [MaxBuffer]byte    // out of reach of guests, while it is read
+	regions map[uint64]*region // of FF-A, by handle
 }
 
 // maxSpans is how many ranges one transfer may have: a page has room for no more constituents of 16 bytes.
@@ -40,6 +44,9 @@ type partition struct {
 	aborting bool     // one of its vCPUs aborted; none of them runs guest code again
 
 	receivers []*vcpu // blocked until a message is handed to them: see await
+
+	version         wire.Version
+	regions, ranges int // that it is the sender of
 }
 
 // New returns the partition manager of a machine whose primary runs. vCPU 0 of every secondary is
@@ -54,6 +61,9 @@ func New(cfg Config) (*Core, error) {
 		stage2:       cfg.Stage2,
 		primaryVCPUs: cfg.PrimaryVCPUs,
 		observer:     cfg.Observer,
+		strict:       cfg.Strict,
+		newHandle:    cfg.NewHandle,
+		regions:      map[uint64]*region{},
 		vms:          make([]partition, len(cfg.Partitions)),
 		pages:        newHoldings(cfg.Partitions),
 		spans:        make([]Span, 0, maxSpans),

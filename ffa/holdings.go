@@ -15,19 +15,26 @@ const noVM = ^uint16(0)
 // claim says who may do what with a page.
 type claim struct {
 	owner    uint16
-	borrower uint16 // or noVM
-	shared   bool   // the owner has access although there is a borrower
-	pinned   bool   // it never changes hands
-	own      Access // of the owner, where it has access
-	lent     Access // of the borrower
+	borrower uint16  // or noVM
+	shared   bool    // the owner has access although there is a borrower
+	pinned   bool    // it never changes hands
+	own      Access  // of the owner, where it has access
+	lent     Access  // of the borrower
+	region   *region // of FF-A, which then says who may do what, or nil
 }
 
 // exclusive reports whether VM vm owns it, has it for itself and is free to part with it.
-func (c claim) exclusive(vm uint16) bool { return c.owner == vm && c.borrower == noVM && !c.pinned }
+func (c claim) exclusive(vm uint16) bool {
+	return c.owner == vm && c.borrower == noVM && !c.pinned && c.region == nil
+}
 
 // access is what VM vm may do.
 func (c claim) access(vm uint16) Access {
 	switch {
+	case c.region != nil && c.owner == vm:
+		return c.region.ownerAccess()
+	case c.region != nil:
+		return c.region.access(vm)
 	case c.owner == vm && (c.borrower == noVM || c.shared):
 		return c.own
 	case c.borrower == vm:

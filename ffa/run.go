@@ -132,6 +132,7 @@ func (c *Core) Abort(v *hypercall.VCPU) hypercall.Outcome {
 	c.mu.Lock()
 	u := c.caller(v)
 	u.vm.aborting, u.vm.receivers = true, u.vm.receivers[:0]
+	c.bury(u.vm)
 	out := u.leave(aborted, runResult{kind: runAborted, vcpu: u.ID})
 	c.mu.Unlock()
 	return out
