@@ -9,7 +9,7 @@ ARM64  := GOOS=linux GOARCH=arm64 CGO_ENABLED=0
 
 # Packages whose tests need KVM, and the files that those use.
 KVM_TESTS := kvmarm vmm guest
-KVM_FILES := build/guest build/primary.cpio build/tools/guest-kernel
+KVM_FILES := build/guest build/primary.cpio build/ffa.cpio build/tools/guest-kernel build/tools/ffa-kernel
 
 # One CPU, because two cost several times as much where they are emulated.
 DEMO_CPUS := 1
@@ -27,7 +27,7 @@ build:
 tools:
 	@$(GO) run ./guest/toolchain build/tools
 
-guests: baremetal build/primary.cpio
+guests: baremetal build/primary.cpio build/ffa.cpio
 
 baremetal: | tools
 	@$(MAKE) --no-print-directory -s -C guest/baremetal OUT=$(GUEST)
@@ -42,6 +42,11 @@ init:
 
 build/primary.cpio: build/guest/hfvmm.ko init
 	$(GO) run ./guest/initramfs $@ /init=build/guest/init /bin/hf_test=build/guest/hf_test /hfvmm.ko=build/guest/hfvmm.ko
+
+# For a kernel that has a driver for FF-A: its own modules, as Debian made them.
+build/ffa.cpio: init
+	$(GO) run ./guest/initramfs $@ /init=build/guest/init \
+		$$(for m in build/tools/ffa-modules/*; do echo /modules/$${m##*/}=$$m; done)
 
 lint:
 	@unformatted=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \

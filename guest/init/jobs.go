@@ -40,6 +40,7 @@ var jobs = map[string]job{
 	"timer":   {vms: 1, do: timer},                  // timer
 	"two":     {vms: 1, do: two},                    // two, with 2 vCPUs
 	"fault":   {vms: 3, do: fault},                  // fault, fault, fault
+	"ffa":     {do: ffaProbe},                       // whatever there is
 	"unload":  {do: unload},                         // whatever there is; no job can follow
 }
 
@@ -362,7 +363,7 @@ func unload([]int) (string, error) {
 	if err := unix.DeleteModule(driverName, 0); err != nil {
 		return "", fmt.Errorf("unload: %w", err)
 	}
-	if err := loadDriver(); !errors.Is(err, unix.EBUSY) {
+	if err := loadModule(driverFile); !errors.Is(err, unix.EBUSY) {
 		return "", fmt.Errorf("second load: %v, want %v", err, unix.EBUSY)
 	}
 	return "gone, and its buffers are still registered", nil

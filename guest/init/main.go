@@ -41,7 +41,8 @@ func main() {
 		report("cmdline", err, "")
 		return
 	}
-	if err := loadDriver(); err != nil {
+	// An initramfs for FF-A alone has none.
+	if err := loadModule(driverFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		report("driver", err, "")
 	} else {
 		runAll(order.jobs)
@@ -72,7 +73,7 @@ func runJob(j jobOrder) (detail string, err error) {
 		}
 	}()
 	job, vms := jobs[j.name], j.vms
-	if vms == nil {
+	if vms == nil && job.vms > 0 {
 		if vms, err = mailbox.VMs(); err != nil {
 			return "", err
 		}
@@ -118,14 +119,21 @@ const (
 	driverName = "hfvmm"
 )
 
-func loadDriver() error {
-	f, err := os.Open(driverFile)
+// compressedFile makes the kernel unpack a module (linux/module.h, MODULE_INIT_COMPRESSED_FILE).
+const compressedFile = 4
+
+func loadModule(file string) error {
+	f, err := os.Open(file)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if err := unix.FinitModule(int(f.Fd()), "", 0); err != nil {
-		return fmt.Errorf("load %s: %w", driverFile, err)
+	flags := 0
+	if strings.HasSuffix(file, ".xz") {
+		flags = compressedFile
+	}
+	if err := unix.FinitModule(int(f.Fd()), "", flags); err != nil {
+		return fmt.Errorf("load %s: %w", file, err)
 	}
 	return nil
 }

@@ -7,6 +7,9 @@
 //	guest-kernel          the kernel of Linux primaries
 //	linux-headers         what modules for guest-kernel are built with: the part for arm64
 //	linux-headers-common  and the part for all architectures
+//	ffa-kernel, ffa-headers, ffa-headers-common
+//	                      the same of a kernel that speaks FF-A
+//	ffa-modules           its own modules for that
 //
 // All of it are links into the cache of package debian. It is safe to run again: what is there is kept.
 package main
@@ -70,28 +73,58 @@ func gather(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	guest, err := cache.Image(ctx, debian.GuestKernel())
+	if err := link(lab, filepath.Join(dir, "lab-kernel")); err != nil {
+		return err
+	}
+	if _, err := kernel(ctx, cache, debian.GuestKernel(), dir, "guest-kernel", "linux-headers"); err != nil {
+		return err
+	}
+	root, err := kernel(ctx, cache, debian.FFAKernel(), dir, "ffa-kernel", "ffa-headers")
 	if err != nil {
 		return err
 	}
-	root, err := cache.Install(ctx, debian.GuestKernel())
+	return modules(root, filepath.Join(dir, "ffa-modules"))
+}
+
+// kernel links to the kernel of a set and to what modules for it are built with, and returns the set's folder.
+func kernel(ctx context.Context, cache *debian.Cache, set *debian.Set, dir, image, headers string) (root string, err error) {
+	file, err := cache.Image(ctx, set)
 	if err != nil {
-		return err
+		return "", err
+	}
+	if root, err = cache.Install(ctx, set); err != nil {
+		return "", err
 	}
 	arch, err := only(filepath.Join(root, "usr/src/linux-headers-*-arm64"))
 	if err != nil {
-		return err
+		return "", err
 	}
 	common, err := only(filepath.Join(root, "usr/src/linux-headers-*-common"))
 	if err != nil {
+		return "", err
+	}
+	return root, errors.Join(
+		link(file, filepath.Join(dir, image)),
+		link(arch, filepath.Join(dir, headers)),
+		link(common, filepath.Join(dir, headers+"-common")),
+	)
+}
+
+// modules links to the modules for FF-A of a kernel.
+func modules(root, dir string) error {
+	files, err := debian.FFAModules(root)
+	if err != nil {
 		return err
 	}
-	return errors.Join(
-		link(lab, filepath.Join(dir, "lab-kernel")),
-		link(guest, filepath.Join(dir, "guest-kernel")),
-		link(arch, filepath.Join(dir, "linux-headers")),
-		link(common, filepath.Join(dir, "linux-headers-common")),
-	)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	for _, f := range files {
+		if err := link(f, filepath.Join(dir, filepath.Base(f))); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // A tool is a set of programs and a command that succeeds where they work.

@@ -75,6 +75,10 @@ func newAPT(dir string, suites []string) (*apt, error) {
 	if err := os.WriteFile(filepath.Join(dir, "sources.list"), []byte(sources.String()), 0o644); err != nil {
 		return nil, err
 	}
+	// All suites are equal, backports too: of a package that several have, the newest version is taken.
+	if err := os.WriteFile(filepath.Join(dir, "preferences"), []byte("Package: *\nPin: release c=main\nPin-Priority: 500\n"), 0o644); err != nil {
+		return nil, err
+	}
 	// Nothing is installed, as far as this apt knows.
 	return a, os.WriteFile(filepath.Join(dir, "status"), nil, 0o644)
 }
@@ -88,7 +92,7 @@ func (a *apt) run(ctx context.Context, where, program string, args ...string) (s
 		"Dir::Cache=" + filepath.Join(a.dir, "cache"),
 		"Dir::Etc::SourceList=" + filepath.Join(a.dir, "sources.list"),
 		"Dir::Etc::SourceParts=" + filepath.Join(a.dir, "sources.d"),
-		"Dir::Etc::Preferences=/dev/null",
+		"Dir::Etc::Preferences=" + filepath.Join(a.dir, "preferences"),
 		"Dir::Etc::PreferencesParts=" + filepath.Join(a.dir, "sources.d"),
 		"APT::Architecture=" + a.arch,
 		"APT::Architectures::=" + a.arch,

@@ -115,6 +115,36 @@ func TestProgramOfASetRunsWithItsLibrariesAndOptions(t *testing.T) {
 	}
 }
 
+func TestProgramThatWantsANewerCLibraryRunsWithTheSetsOwn(t *testing.T) {
+	c, fake := rig(t)
+	tarball(t, filepath.Join(fake, "libfoo.tar"), map[string]string{
+		"./usr/lib64/ld-linux-x86-64.so.2":     "#!/bin/sh\necho linker \"$@\"\n",
+		"./usr/lib/x86_64-linux-gnu/libc.so.6": "",
+	})
+	root, err := c.Install(t.Context(), &Set{Name: "old", Suites: []string{"bookworm"}, Packages: []string{"tool"}, OwnLibC: []string{"usr/bin/t*"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command(filepath.Join(root, "usr/bin/tool"), "a b").CombinedOutput()
+	want := "linker --library-path " + root + "/usr/lib/x86_64-linux-gnu " + root + "/usr/bin/tool.elf a b\n"
+	if string(out) != want || err != nil {
+		t.Errorf("%q, error %v, want %q", out, err, want)
+	}
+}
+
+func TestSetWithoutThePromisedProgramOrCLibraryIsNotInstalled(t *testing.T) {
+	c, _ := rig(t)
+	for _, pattern := range []string{"usr/bin/tool", "usr/bin/nothing"} { // there is no C library; there is no program
+		s := &Set{Name: "old", Suites: []string{"bookworm"}, Packages: []string{"tool"}, OwnLibC: []string{pattern}}
+		if _, err := c.Install(t.Context(), s); err == nil || !strings.Contains(err.Error(), "the packages of old hold") {
+			t.Errorf("%s: error %v", pattern, err)
+		}
+		if root, ok := c.Has(s); ok {
+			t.Errorf("%s: %s is there", pattern, root)
+		}
+	}
+}
+
 func TestSetIsFetchedOnceByProcessesThatWantItTogether(t *testing.T) {
 	c, fake := rig(t)
 	var all sync.WaitGroup

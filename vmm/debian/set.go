@@ -28,6 +28,10 @@ type Set struct {
 
 	// Options are added before a program's arguments, by its pattern in Programs; {root} stands for the set's folder.
 	Options map[string][]string
+
+	// OwnLibC holds patterns of the paths of programs that may want a newer C library than this machine has.
+	// In place of each is a script that runs it with the set's own, from a package libc6 among Packages.
+	OwnLibC []string `json:",omitempty"`
 }
 
 // folder returns the name of the set's folder, which changes with everything that may change its

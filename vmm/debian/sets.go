@@ -3,7 +3,9 @@ package debian
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"path/filepath"
+	"strings"
 )
 
 // kernelFiles are what is of use in the packages of a kernel. A kernel's image is in boot, or since
@@ -32,6 +34,52 @@ func GuestKernel() *Set {
 		Follow:   []string{"linux-image-*", "linux-headers-*", "linux-kbuild-*"},
 		Keep:     append([]string{"usr/src", "usr/lib/linux-kbuild-*"}, kernelFiles...),
 	}
+}
+
+// ffaModules are the modules of Linux that speak FF-A, and those that they need.
+var ffaModules = []string{"ffa-core", "ffa-module", "tpm_crb_ffa", "tee", "optee"}
+
+// FFAKernel is the kernel of VMs that speak FF-A: of trixie's backports, the first of Debian's with the driver. With it
+// come its own modules for FF-A and what others are built from. The last step of that, modpost, is a program of
+// trixie.
+func FFAKernel() *Set {
+	s := &Set{
+		Name:     "kernel-ffa",
+		Suites:   []string{"trixie-backports", "trixie"},
+		Packages: []string{"linux-image-arm64:arm64", "linux-headers-arm64:arm64", "libc6"},
+		Follow:   []string{"linux-image-*", "linux-binary-*", "linux-modules-*", "linux-headers-*", "linux-kbuild-*"},
+		Keep: append([]string{"usr/src", "usr/lib/linux-kbuild-*",
+			"usr/lib*/ld-linux*", "usr/lib/*-linux-gnu/ld-linux*", "usr/lib/*-linux-gnu/libc.so.6"}, kernelFiles...),
+		OwnLibC: []string{"usr/lib/linux-kbuild-*/scripts/mod/modpost.real-*"},
+	}
+	for _, folder := range []string{"drivers/firmware/arm_ffa", "drivers/char/tpm", "drivers/tee", "drivers/tee/optee"} {
+		for _, m := range ffaModules {
+			s.Keep = append(s.Keep, "usr/lib/modules/*/kernel/"+folder+"/"+m+".ko*")
+		}
+	}
+	return s
+}
+
+// FFAModules returns the modules in the folder of FFAKernel, in an order in which they can be loaded.
+func FFAModules(root string) ([]string, error) {
+	var files []string
+	for _, m := range ffaModules {
+		found := ""
+		err := filepath.WalkDir(filepath.Join(root, "usr/lib/modules"), func(name string, d fs.DirEntry, err error) error {
+			if before, _, ok := strings.Cut(d.Name(), "."); err == nil && ok && before == m {
+				found = name
+			}
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		if found == "" {
+			return nil, fmt.Errorf("%s holds no module %s", root, m)
+		}
+		files = append(files, found)
+	}
+	return files, nil
 }
 
 // tools returns a set of programs of the release that runs on this machine.

@@ -22,6 +22,7 @@ type unpacker struct {
 	set  *Set
 	root *os.Root
 	libs map[string]string // file name of a shared library → its path below root
+	own  []string          // paths of programs that get the set's own C library
 }
 
 // unpack unpacks a .deb.
@@ -70,8 +71,14 @@ func (u *unpacker) files(archive *tar.Reader, owner string) error {
 		if err := u.file(archive, h, name); err != nil {
 			return err
 		}
-		if owner != "libc6" && h.Typeflag != tar.TypeDir {
+		if h.Typeflag == tar.TypeDir {
+			continue
+		}
+		if owner != "libc6" {
 			u.noteLibrary(name)
+		}
+		if matches(u.set.OwnLibC, name) {
+			u.own = append(u.own, name)
 		}
 	}
 }
@@ -114,6 +121,9 @@ func (u *unpacker) noteLibrary(name string) {
 // finish adds the libraries folder and the scripts that run the set's programs. home is where the
 // folder will be when it is done.
 func (u *unpacker) finish(home string) error {
+	if err := u.ownLibC(home); err != nil {
+		return err
+	}
 	if len(u.set.Programs) == 0 {
 		return nil
 	}
@@ -171,6 +181,52 @@ func (u *unpacker) script(home, program string, options []string) error {
 	text.WriteString(" \"$@\"\n")
 	_, err = f.WriteString(text.String())
 	return errors.Join(err, f.Close())
+}
+
+// ownLibC puts scripts in the place of the programs that get the set's own C library.
+func (u *unpacker) ownLibC(home string) error {
+	if len(u.set.OwnLibC) == 0 {
+		return nil
+	}
+	if len(u.own) == 0 {
+		return fmt.Errorf("the packages of %s hold no program %s", u.set.Name, u.set.OwnLibC[0])
+	}
+	linker, err := u.find("usr/lib*/ld-linux*.so.*")
+	if err != nil {
+		return err
+	}
+	libc, err := u.find("usr/lib/*-linux-gnu/libc.so.6")
+	if err != nil {
+		return err
+	}
+	for _, name := range u.own {
+		program := name + ".elf"
+		if err := u.root.Rename(name, program); err != nil {
+			return err
+		}
+		f, err := u.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(f, "#!/bin/sh\nexec %s --library-path %s %s \"$@\"\n", quote(filepath.Join(home, linker)),
+			quote(filepath.Join(home, path.Dir(libc))), quote(filepath.Join(home, program)))
+		if err := errors.Join(err, f.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// find returns the one path below the root that matches a pattern.
+func (u *unpacker) find(pattern string) (string, error) {
+	found, err := filepath.Glob(filepath.Join(u.root.Name(), pattern))
+	if err != nil {
+		return "", err
+	}
+	if len(found) != 1 {
+		return "", fmt.Errorf("the packages of %s hold %d files %s, where one was expected", u.set.Name, len(found), pattern)
+	}
+	return filepath.Rel(u.root.Name(), found[0])
 }
 
 // quote makes one word of a shell command.

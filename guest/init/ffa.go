@@ -1,0 +1,126 @@
+//go:build linux
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// ffaDevices is where the kernel's own bus for FF-A shows the partitions, a folder for each UUID of one.
+const ffaDevices = "/sys/bus/arm_ffa/devices"
+
+// loadKernelModules loads modules that came with the kernel.
+func loadKernelModules(names ...string) error {
+	for _, n := range names {
+		if err := loadModule("/modules/" + n + ".ko.xz"); err != nil && !errors.Is(err, unix.EEXIST) {
+			return err
+		}
+	}
+	return nil
+}
+
+// ffaProbe loads the kernel's own FF-A driver, which finds the partitions.
+func ffaProbe([]int) (string, error) {
+	loaded := loadKernelModules("ffa-core", "ffa-module")
+	lines, err := kernelLog()
+	if err != nil {
+		return "", err
+	}
+	for _, l := range lines {
+		if l.ffa() {
+			fmt.Println(" ", l.text)
+		}
+	}
+	if loaded != nil {
+		return "", loaded
+	}
+	for _, l := range lines {
+		if l.ffa() && l.level <= warning {
+			return "", fmt.Errorf("the kernel complains: %s", l.text)
+		}
+	}
+	partitions, err := ffaPartitions()
+	if err != nil {
+		return "", err
+	}
+	if len(partitions) == 0 {
+		return "", errors.New("the driver found no partition")
+	}
+	for _, p := range partitions {
+		fmt.Printf("  %s: partition %s, UUID %s\n", p.device, p.id, p.uuid)
+	}
+	return fmt.Sprintf("%d partitions", len(partitions)), nil
+}
+
+// ffaPartition is what the bus shows of a partition.
+type ffaPartition struct{ device, id, uuid string }
+
+func ffaPartitions() ([]ffaPartition, error) {
+	devices, err := filepath.Glob(ffaDevices + "/*")
+	if err != nil {
+		return nil, err
+	}
+	var all []ffaPartition
+	for _, d := range devices {
+		p := ffaPartition{device: filepath.Base(d)}
+		for name, value := range map[string]*string{"partition_id": &p.id, "uuid": &p.uuid} {
+			b, err := os.ReadFile(filepath.Join(d, name))
+			if err != nil {
+				return nil, err
+			}
+			*value = strings.TrimSpace(string(b))
+		}
+		all = append(all, p)
+	}
+	return all, nil
+}
+
+// warning is the level of messages that say that something is not as it should be (linux/kern_levels.h).
+const warning = 4
+
+// message is a line of the kernel's log.
+type message struct {
+	level int
+	text  string
+}
+
+// ffa says whether the line comes from the driver or the bus of FF-A.
+func (m message) ffa() bool {
+	return strings.Contains(m.text, "FF-A") || strings.Contains(m.text, "ffa")
+}
+
+var logLine = regexp.MustCompile(`^<(\d+)>\[ *[0-9.]+\] (.*)`)
+
+// The actions of syslog(2).
+const (
+	syslogReadAll    = 3
+	syslogSizeBuffer = 10
+)
+
+func kernelLog() ([]message, error) {
+	size, err := unix.Klogctl(syslogSizeBuffer, nil)
+	if err != nil {
+		return nil, fmt.Errorf("size of the kernel's log: %w", err)
+	}
+	b := make([]byte, size)
+	n, err := unix.Klogctl(syslogReadAll, b)
+	if err != nil {
+		return nil, fmt.Errorf("the kernel's log: %w", err)
+	}
+	var lines []message
+	for l := range strings.Lines(string(b[:n])) {
+		if m := logLine.FindStringSubmatch(strings.TrimRight(l, "\n")); m != nil {
+			var level int
+			fmt.Sscan(m[1], &level)
+			lines = append(lines, message{level & 7, m[2]})
+		}
+	}
+	return lines, nil
+}
