@@ -17,6 +17,9 @@ func (p *pcpu) abort(v *vcpu, ipa uint64, access string) hypercall.Outcome {
 // abortVM ends v's VM and gets its other vCPUs out of guest code.
 func (p *pcpu) abortVM(v *vcpu) hypercall.Outcome {
 	out := p.m.core.Abort(&v.VCPU)
+	if b := p.m.builtin; b != nil {
+		b.abort(v.vm)
+	}
 	if s := v.vm.sched; s != nil {
 		for _, c := range v.vm.vcpus {
 			s.Drop(&c.VCPU)

@@ -28,8 +28,10 @@ func build(cfg Config) (_ *Machine, err error) {
 		return nil, err
 	}
 	boots := make([]hypercall.Boot, len(spans))
-	if boots[0], err = m.loadPrimary(spans[0]); err != nil {
-		return nil, err
+	if !cfg.Builtin() {
+		if boots[0], err = m.loadPrimary(spans[0]); err != nil {
+			return nil, err
+		}
 	}
 	for i := range cfg.Secondaries {
 		if boots[1+i], err = m.loadSecondary(&cfg.Secondaries[i], spans[1+i]); err != nil {
@@ -54,6 +56,9 @@ func build(cfg Config) (_ *Machine, err error) {
 	for i, v := range m.vms {
 		v.vcpus[0].Reset(boots[i])
 	}
+	if m.builtin != nil {
+		return m, m.builtin.start()
+	}
 	return m, nil
 }
 
@@ -65,6 +70,9 @@ func plan(cfg *Config) ([]span, error) {
 	if cfg.ReportedCPUs < 0 || cfg.ReportedCPUs > ffa.MaxVCPUs {
 		return nil, fmt.Errorf("%w: %d CPUs to report to the primary; report 1 to %d", ErrUsage, cfg.ReportedCPUs, ffa.MaxVCPUs)
 	}
+	if cfg.Builtin() && len(cfg.Secondaries) == 0 {
+		return nil, fmt.Errorf("%w: neither a primary nor a secondary; give one", ErrUsage)
+	}
 	for _, s := range cfg.Secondaries {
 		if s.VCPUs < 1 || s.VCPUs > maxSecondaryVCPUs {
 			return nil, fmt.Errorf("%w: secondary %s has %d vCPUs; give it 1 to %d", ErrUsage, s.Name, s.VCPUs, maxSecondaryVCPUs)
@@ -74,9 +82,10 @@ func plan(cfg *Config) ([]span, error) {
 }
 
 // createVMs makes the VMs, their vCPUs, and the primary's interrupt controller, which must come last.
-func (m *Machine) createVMs(spans []span) error {
-	primary, err := m.newVM("primary", spans[0], m.cfg.CPUs)
-	if err != nil {
+func (m *Machine) createVMs(spans []span) (err error) {
+	if m.cfg.Builtin() {
+		m.newBuiltin(spans[0], m.cfg.CPUs)
+	} else if _, err = m.newVM("primary", spans[0], m.cfg.CPUs); err != nil {
 		return err
 	}
 	for i, s := range m.cfg.Secondaries {
@@ -84,7 +93,9 @@ func (m *Machine) createVMs(spans []span) error {
 			return err
 		}
 	}
-	m.gic, err = primary.kvm.CreateVGICv3(gicDistBase, gicRedistBase, m.cfg.CPUs, numIRQs)
+	if m.builtin == nil {
+		m.gic, err = m.vms[0].kvm.CreateVGICv3(gicDistBase, gicRedistBase, m.cfg.CPUs, numIRQs)
+	}
 	return err
 }
 
@@ -119,6 +130,12 @@ func (m *Machine) connect() error {
 			psci = smccc12{psci, v}
 		}
 		services := []hypercall.Service{psci, partitions, log}
+		if v.kvm == nil { // the built-in primary calls nothing else
+			if err := v.setTable(partitions); err != nil {
+				return err
+			}
+			continue
+		}
 		if m.cfg.PVSched.serves(i) {
 			if v.sched, err = pvsched.New(len(v.vcpus), schedHost{v}, schedHost{v}); err != nil {
 				return err
@@ -142,14 +159,10 @@ func (m *Machine) connect() error {
 			return err
 		}
 	}
-	m.out = devices.NewOutput(m.cfg.ConsoleOut)
-	m.uart = devices.NewPL011(m.out, m.spi(uartSPI))
-	if err := m.bus.Add(uartBase, deviceSize, m.uart); err != nil {
-		return err
-	}
-	m.rtc = devices.NewPL031(devices.HostClock{}, m.spi(rtcSPI))
-	if err := m.bus.Add(rtcBase, deviceSize, m.rtc); err != nil {
-		return err
+	if m.builtin == nil {
+		if err := m.addDevices(); err != nil {
+			return err
+		}
 	}
 	for _, c := range m.vms[0].vcpus {
 		p, err := newPCPU(m, c)
@@ -160,4 +173,15 @@ func (m *Machine) connect() error {
 	}
 	m.powered.Store(int32(len(m.pcpus)))
 	return nil
+}
+
+// addDevices gives the primary its devices.
+func (m *Machine) addDevices() error {
+	m.out = devices.NewOutput(m.cfg.ConsoleOut)
+	m.uart = devices.NewPL011(m.out, m.spi(uartSPI))
+	if err := m.bus.Add(uartBase, deviceSize, m.uart); err != nil {
+		return err
+	}
+	m.rtc = devices.NewPL031(devices.HostClock{}, m.spi(rtcSPI))
+	return m.bus.Add(rtcBase, deviceSize, m.rtc)
 }

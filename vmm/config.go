@@ -7,18 +7,21 @@ import (
 	"time"
 
 	"github.com/hfvmm/hfvmm/duty"
+	"github.com/hfvmm/hfvmm/vmm/scheduler"
 )
 
 // Config describes a machine. It is what the command line, a manifest or a test fills in.
 type Config struct {
-	Primary     Primary
-	Memory      uint64 // RAM of the whole machine in bytes; secondaries are carved from its top
-	CPUs        int    // vCPUs of the primary, which are the machine's physical CPUs
+	Primary     Primary // without a kernel hfvmm is the primary itself
+	Memory      uint64  // RAM of the whole machine in bytes; secondaries are carved from its top
+	CPUs        int     // vCPUs of the primary, which are the machine's physical CPUs
 	Secondaries []Secondary
 
 	// ReportedCPUs is how many vCPUs the primary is told that it has, by vcpu_get_count and
 	// PARTITION_INFO_GET, or 0 for CPUs. Schedulers of 2019 want to hear 8.
 	ReportedCPUs int
+
+	Scheduler scheduler.Policy // of hfvmm as the primary
 
 	ABI     ABI           // what VMs call
 	SMC     bool          // the device tree tells Linux to call with SMC, not HVC
@@ -28,8 +31,10 @@ type Config struct {
 	Check   Check         // whether the primary's scheduler is held to its duties
 	Slice   time.Duration // the longest that a secondary runs before its primary vCPU is asked again
 
-	ConsoleIn  io.Reader // bytes for the primary's PL011; nil for none
-	ConsoleOut io.Writer // bytes from the primary's PL011
+	// The primary's PL011. If hfvmm is the primary, lines that are messages for the first secondary, and
+	// messages to the primary as lines.
+	ConsoleIn  io.Reader // nil for none
+	ConsoleOut io.Writer
 	DebugLog   PartitionLog
 	Duties     func([]duty.Tally) // gets what Check counted, when the machine has ended
 	Log        *slog.Logger
@@ -51,7 +56,7 @@ type PartitionLog func(vm string, line []byte)
 
 // Primary is what the primary VM boots.
 type Primary struct {
-	Kernel  string // path of an arm64 Linux image, or of a flat binary
+	Kernel  string // path of an arm64 Linux image, or of a flat binary; "" for the built-in scheduler
 	Initrd  string // path, or "" for none
 	Cmdline string
 }
@@ -69,10 +74,12 @@ type Ending uint8
 
 // The endings.
 const (
-	PoweredOff   Ending = iota // the primary asked for SYSTEM_OFF
+	PoweredOff   Ending = iota // the primary asked for SYSTEM_OFF, or hfvmm was it and all is done
 	WasReset                   // the primary asked for SYSTEM_RESET
 	Crashed                    // the primary did something that hfvmm cannot serve
 	Misscheduled               // the primary broke a rule to which Check held it
+	Failed                     // hfvmm was the primary and a secondary failed
+	BadInput                   // hfvmm was the primary and cannot make messages of its input
 	Cancelled                  // the context was cancelled or its deadline passed
 	NotBuilt                   // there never was a machine
 )
@@ -85,5 +92,5 @@ var (
 )
 
 func (e Ending) String() string {
-	return [...]string{"powered off", "reset", "crashed", "misscheduled", "cancelled", "not built"}[e]
+	return [...]string{"powered off", "reset", "crashed", "misscheduled", "failed", "bad input", "cancelled", "not built"}[e]
 }

@@ -52,6 +52,16 @@ func readPrimary(cfg *Config, ram span) (*primaryImages, error) {
 	return im, err
 }
 
+// Validate finds what is wrong with cfg that can be seen without a host for it.
+func Validate(cfg Config) error {
+	if !cfg.Builtin() {
+		_, err := DeviceTree(cfg)
+		return err
+	}
+	_, err := plan(&cfg)
+	return err
+}
+
 // DeviceTree returns the device tree that the primary of cfg would boot with.
 func DeviceTree(cfg Config) ([]byte, error) {
 	spans, err := plan(&cfg)

@@ -28,6 +28,7 @@ type Machine struct {
 	core   *ffa.Core
 
 	inspector *inspector // nil unless the scheduler is checked
+	builtin   *builtin   // the primary, if none is booted
 
 	bus  devices.Bus
 	uart *devices.PL011
@@ -88,7 +89,9 @@ func (m *Machine) close() error {
 		m.rtc.Close()
 	}
 	for _, p := range m.pcpus {
-		errs = append(errs, p.watch.home.Close())
+		if p.watch.home != nil {
+			errs = append(errs, p.watch.home.Close())
+		}
 	}
 	if m.gic != nil {
 		errs = append(errs, m.gic.Close())

@@ -55,6 +55,9 @@ func (p *pcpu) request(r uint32) {
 
 // kick ends the pCPU's KVM_RUN of v.
 func (p *pcpu) kick(v *vcpu) {
+	if v.kvm == nil { // built in
+		return
+	}
 	v.kvm.SetImmediateExit(true)
 	if tid := p.tid.Load(); tid != 0 {
 		interrupt(int(tid))
@@ -65,28 +68,40 @@ func (p *pcpu) kick(v *vcpu) {
 func (p *pcpu) loop() {
 	runtime.LockOSThread()
 	p.tid.Store(int64(gettid()))
+	if b := p.m.builtin; b != nil {
+		b.work(p)
+		return
+	}
 	if p.home.ID.Index != 0 && !p.waitPower() {
 		return
 	}
-	for p.serveRequests() {
-		v := p.cur.Load()
-		if err := v.prepare(); err != nil {
-			p.m.crash(v, err)
-			return
-		}
-		err := p.run(v)
-		v.Regs.Forget()
-		if v != p.home {
-			v.watchTimer()
-		}
-		out, ok := p.exit(v, err)
-		if v.timerFired && out == (hypercall.Outcome{}) {
-			out = p.m.core.TimerExpired(&v.VCPU)
-		}
-		if !ok || !p.apply(out) {
-			return
-		}
+	for p.step() {
 	}
+}
+
+// step runs the vCPU that has the pCPU once, serves what ended that, and reports whether the pCPU goes on.
+func (p *pcpu) step() bool {
+	if !p.serveRequests() {
+		return false
+	}
+	v := p.cur.Load()
+	if v.kvm == nil { // given back to the built-in primary
+		return true
+	}
+	if err := v.prepare(); err != nil {
+		p.m.crash(v, err)
+		return false
+	}
+	err := p.run(v)
+	v.Regs.Forget()
+	if v != p.home {
+		v.watchTimer()
+	}
+	out, ok := p.exit(v, err)
+	if v.timerFired && out == (hypercall.Outcome{}) {
+		out = p.m.core.TimerExpired(&v.VCPU)
+	}
+	return ok && p.apply(out)
 }
 
 // serveRequests takes the requests and reports whether the pCPU goes on.

@@ -30,10 +30,17 @@ func (m *Machine) run(ctx context.Context) (Ending, error) {
 		threads.Go(p.loop)
 		threads.Go(p.watch.loop)
 	}
+	input, closeOutput := m.feedConsole, m.out.Close
+	if b := m.builtin; b != nil {
+		input, closeOutput = b.feed, b.closeOutput
+		go b.write()
+	}
 	if m.cfg.ConsoleIn != nil {
-		input := make(chan []byte)
-		go m.readConsole(m.cfg.ConsoleIn, input)
-		threads.Go(func() { m.feedConsole(input) })
+		bytes := make(chan []byte)
+		go m.readConsole(m.cfg.ConsoleIn, bytes)
+		threads.Go(func() { input(bytes) })
+	} else if b := m.builtin; b != nil {
+		b.endInput()
 	}
 	select {
 	case <-ctx.Done():
@@ -44,7 +51,7 @@ func (m *Machine) run(ctx context.Context) (Ending, error) {
 	m.inspector.close()
 	flush, cancel := context.WithTimeout(context.Background(), flushTime)
 	defer cancel()
-	if err := m.out.Close(flush); err != nil {
+	if err := closeOutput(flush); err != nil {
 		m.log.Warn("console output lost", "error", err)
 	}
 	return m.ending, m.err

@@ -42,6 +42,9 @@ func (s *stage2) Remap(changes []ffa.Mapping) error {
 func (s *stage2) remap(changes []ffa.Mapping) error {
 	clear(s.touch)
 	for _, c := range changes {
+		if s.m.vms[c.VM].kvm == nil { // the built-in primary touches no memory but its mailbox
+			continue
+		}
 		t := &s.tables[c.VM]
 		if !s.touch[c.VM] {
 			s.touch[c.VM] = true

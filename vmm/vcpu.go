@@ -15,7 +15,7 @@ const pstateBoot = 0x3c5
 type vcpu struct {
 	hypercall.VCPU
 	vm  *vm
-	kvm *kvmarm.VCPU
+	kvm *kvmarm.VCPU // nil for those of the built-in primary
 
 	version versionTrap
 

@@ -16,7 +16,7 @@ type vm struct {
 	index int
 	name  string
 	ram   span
-	kvm   *kvmarm.VM
+	kvm   *kvmarm.VM // nil for the built-in primary
 	vcpus []*vcpu
 	table *hypercall.Table
 	sched *pvsched.Service // nil if the VM has no PV_SCHED
@@ -70,6 +70,9 @@ func (v *vm) setTable(services ...hypercall.Service) error {
 		return err
 	}
 	v.table = t
+	if v.kvm == nil { // built in
+		return nil
+	}
 	for _, r := range t.Ranges() {
 		if err := v.kvm.FilterSMCCC(uint32(r.First), r.Count); err != nil {
 			return err
@@ -88,6 +91,9 @@ func (v *vm) serviceVCPUs() []*hypercall.VCPU {
 }
 
 func (v *vm) close() error {
+	if v.kvm == nil { // built in
+		return nil
+	}
 	var errs []error
 	for _, c := range v.vcpus {
 		if c.stats != nil {

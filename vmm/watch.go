@@ -26,7 +26,7 @@ type watcher struct {
 	asleep atomic.Bool
 	alarm  chan struct{}
 	again  atomic.Bool  // a kick is to be repeated
-	home   *kvmarm.Peek // registers of the pCPU's own vCPU
+	home   *kvmarm.Peek // registers of the pCPU's own vCPU; nil for a built-in one
 }
 
 const (
@@ -40,7 +40,9 @@ func (w *watcher) init(p *pcpu) (err error) {
 	w.p, w.slice = p, p.m.cfg.Slice
 	w.tick = w.slice / ticksPerSlice
 	w.alarm = make(chan struct{}, 1)
-	w.home, err = p.home.kvm.NewPeek()
+	if p.m.builtin == nil {
+		w.home, err = p.home.kvm.NewPeek()
+	}
 	return err
 }
 
@@ -131,6 +133,9 @@ func (w *watcher) checkIdle(n, run uint64) {
 // homeTimer returns how long the timers of the primary's vCPU have still to run, at most a slice.
 func (w *watcher) homeTimer() time.Duration {
 	left := w.slice
+	if b := w.p.m.builtin; b != nil {
+		return min(left, b.untilAlarm())
+	}
 	for _, t := range [...]struct{ ctl, cval kvmarm.RegID }{
 		{kvmarm.RegCNTVCTL, kvmarm.RegCNTVCVAL},
 		{kvmarm.RegCNTPCTL, kvmarm.RegCNTPCVAL},

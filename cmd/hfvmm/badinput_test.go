@@ -15,7 +15,16 @@ func TestBadInputIsRefusedWithItsNameAndARemedy(t *testing.T) {
 		args []string
 		says []string // the thing, then the remedy
 	}{
-		{"no primary", []string{}, []string{"no primary", "give --primary IMAGE"}},
+		{"nothing to run", []string{}, []string{"nothing to run", "give --primary IMAGE, --secondary IMAGE"}},
+		{"initrd without primary", []string{"--secondary=echo", "--initrd=Image"}, []string{"--initrd is for a primary", "give --primary IMAGE as well"}},
+		{"command line without primary", []string{"--secondary=echo", "--cmdline=quiet"}, []string{"--cmdline is for a primary", "or drop it"}},
+		{"device tree without primary", []string{"--secondary=echo", "--dump-dtb=x"}, []string{"--dump-dtb is for a primary", "or drop it"}},
+		{"count of vCPUs without primary", []string{"--secondary=echo", "--primary-vcpu-count-reported=8"}, []string{"--primary-vcpu-count-reported is for", "or drop it"}},
+		{"SDEI of no primary", []string{"--secondary=echo", "--sdei=primary"}, []string{"--sdei primary is for a primary", "or --sdei all"}},
+		{"PV_SCHED of no primary", []string{"--secondary=echo", "--pvsched=primary"}, []string{"--pvsched primary is for a primary", "or --pvsched all"}},
+		{"scheduler beside a primary", []string{"--primary=Image", "--scheduler=fifo"}, []string{"--scheduler is for machines without a primary", "drop"}},
+		{"unknown scheduler", []string{"--secondary=echo", "--scheduler=fair"}, []string{"--scheduler", `"fair"`, "give rr or fifo"}},
+		{"missing secondary without primary", []string{"--secondary=gone"}, []string{`secondary "gone": cannot read "gone"`, "give the path"}},
 		{"missing kernel", []string{"--primary", "gone"}, []string{`--primary: cannot read "gone": no such file`, "give the path"}},
 		{"kernel is a directory", []string{"--primary", "dir"}, []string{`"dir" is a directory`, "give the path"}},
 		{"kernel is empty", []string{"--primary", "empty"}, []string{`"empty" is empty`, "give the path"}},
@@ -105,6 +114,9 @@ func TestABadMachineIsRefusedBeforeAHostIsEmulated(t *testing.T) {
 		{"600 CPUs", []string{"--primary=Image", "--cpus=600"}, []string{"600 CPUs", "give the primary 1 to"}},
 		{"600 vCPUs", []string{"--primary=Image", "--secondary=echo,vcpus=600"}, []string{"secondary echo has 600 vCPUs", "give it 1 to"}},
 		{"secondary larger than RAM", []string{"--primary=Image", "--secondary=echo,mem=1G"}, []string{"secondary echo wants", "raise --mem"}},
+		{"secondary larger than RAM, no primary", []string{"--secondary=echo,mem=1G"}, []string{"secondary echo wants", "raise --mem"}},
+		{"600 threads", []string{"--secondary=echo", "--cpus=600"}, []string{"600 CPUs", "give the primary 1 to"}},
+		{"image larger than its memory, no primary", []string{"--secondary=large,mem=4K"}, []string{`"large" is larger`, "more memory"}},
 		{"secondaries that leave nothing", []string{"--primary=Image", "--mem=4M", "--secondary=echo,mem=4M"}, []string{"leave the primary", "raise --mem"}},
 		{"image larger than its memory", []string{"--primary=Image", "--secondary=large,mem=4K"}, []string{`"large" is larger`, "more memory"}},
 		{"kernel larger than memory", []string{"--primary=huge", "--mem=2M"}, []string{`"huge" is larger`, "more memory"}},

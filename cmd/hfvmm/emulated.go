@@ -55,7 +55,7 @@ func (s *session) emulated(ctx context.Context) error {
 
 // check finds the mistakes in a machine that do not need a host to be seen.
 func check(cfg vmm.Config) error {
-	if _, err := vmm.DeviceTree(cfg); err != nil {
+	if err := vmm.Validate(cfg); err != nil {
 		return err
 	}
 	for _, s := range cfg.Secondaries {
@@ -96,11 +96,14 @@ func (s *session) job() lab.Job {
 // machineArgs is the command line that describes cfg, with the names that pack gives its files.
 func machineArgs(cfg vmm.Config, pack func(file string) string) []string {
 	args := []string{"run",
-		"--primary=" + pack(cfg.Primary.Kernel),
-		"--cmdline=" + cfg.Primary.Cmdline,
 		"--mem=" + strconv.FormatUint(cfg.Memory, 10),
 		"--cpus=" + strconv.Itoa(cfg.CPUs),
 		"--slice=" + cfg.Slice.String(),
+	}
+	if cfg.Builtin() {
+		args = append(args, "--scheduler="+cfg.Scheduler.String())
+	} else {
+		args = append(args, "--primary="+pack(cfg.Primary.Kernel), "--cmdline="+cfg.Primary.Cmdline)
 	}
 	if cfg.ReportedCPUs != 0 {
 		args = append(args, "--primary-vcpu-count-reported="+strconv.Itoa(cfg.ReportedCPUs))

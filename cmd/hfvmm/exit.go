@@ -17,6 +17,7 @@ const (
 	exitReset    = 32
 	exitCrash    = 33
 	exitTimeout  = 34
+	exitFailed   = 35
 	exitDuty     = 36
 	exitQuit     = 130
 )
@@ -25,13 +26,14 @@ var exitCodes = []struct {
 	code int
 	when string
 }{
-	{exitOK, "the primary powered off"},
+	{exitOK, "the primary powered off; without one, input has ended and the secondaries are at rest"},
 	{exitInternal, "internal error of hfvmm"},
 	{exitUsage, "bad usage or bad input"},
 	{exitNoKVM, "no usable KVM on this host"},
 	{exitReset, "the primary asked for a reset"},
 	{exitCrash, "the primary crashed"},
 	{exitTimeout, "the time given with --timeout ran out"},
+	{exitFailed, "without a primary: a secondary aborted, or takes no more messages"},
 	{exitDuty, "the primary broke a rule to which --check-scheduler=strict holds it"},
 	{exitQuit, "quit by the user: Ctrl-A x, SIGINT, SIGTERM, SIGHUP, or standard output closed"},
 }

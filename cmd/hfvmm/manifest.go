@@ -15,8 +15,6 @@ func (o *options) readManifest(cfg *vmm.Config, log *slog.Logger) error {
 		return o.readVMList(cfg)
 	}
 	switch {
-	case o.manifest == "" && o.primary == "":
-		return usageErrorf("no primary: give --primary IMAGE or --manifest FILE")
 	case o.manifest == "":
 		return nil
 	case o.primary != "" || o.initrd != "" || len(o.secondaries) > 0:

@@ -45,6 +45,10 @@ func (s *session) ended(how vmm.Ending, err, cause error) error {
 		return &exitError{exitReset, errors.New("the primary asked for a reset")}
 	case how == vmm.Crashed:
 		return &exitError{exitCrash, fmt.Errorf("the primary crashed: %w", err)}
+	case how == vmm.Failed:
+		return &exitError{exitFailed, err}
+	case how == vmm.BadInput:
+		return &exitError{exitUsage, err}
 	case how == vmm.Misscheduled:
 		return &exitError{exitDuty, fmt.Errorf("the primary broke a rule of schedulers: %w", err)}
 	}

@@ -9,10 +9,13 @@ import (
 
 	"github.com/hfvmm/hfvmm/vmm"
 	"github.com/hfvmm/hfvmm/vmm/console"
+	"github.com/hfvmm/hfvmm/vmm/scheduler"
 )
 
 // options are the flags of `hfvmm run`.
 type options struct {
+	flags *pflag.FlagSet
+
 	primary     string
 	initrd      string
 	cmdline     string
@@ -21,6 +24,7 @@ type options struct {
 	reported    vcpuCount
 	secondaries secondaries
 	manifest    string
+	scheduler   choice
 	abi         choice
 	conduit     choice
 	smccc       choice
@@ -48,6 +52,7 @@ func newOptions() *options {
 	return &options{
 		mem:         512 << 20,
 		cpus:        2,
+		scheduler:   choice{scheduler.RoundRobin.String(), words(scheduler.Policies[:])},
 		abi:         choice{vmm.SPCI.String(), []string{vmm.SPCI.String(), vmm.HF.String()}},
 		conduit:     choice{hvc, []string{hvc, smc}},
 		smccc:       choice{vmm.SMCCCOfHost.String(), words(vmm.SMCCCs[:])},
@@ -62,14 +67,16 @@ func newOptions() *options {
 }
 
 func (o *options) addFlags(f *pflag.FlagSet) {
+	o.flags = f
 	f.SortFlags = false
 	f.StringVar(&o.primary, "primary", "", "kernel of the primary VM: an arm64 Linux `IMAGE` (plain, gzip or EFI zboot)")
 	f.StringVar(&o.initrd, "initrd", "", "`FILE` with the initramfs of the primary")
 	f.StringVar(&o.cmdline, "cmdline", "", "`STRING` that the primary gets as its kernel command line")
 	f.Var(&o.mem, "mem", "RAM of the machine, secondaries included")
-	f.Var(&o.cpus, "cpus", "vCPUs of the primary")
+	f.Var(&o.cpus, "cpus", "vCPUs of the primary; without one, threads of hfvmm's scheduler, of which there is 1 unless this says more")
 	f.Var(&o.reported, "primary-vcpu-count-reported", "vCPUs that the primary is told it has, for schedulers that want to hear 8; --cpus unless given")
 	f.Var(&o.secondaries, "secondary", "a secondary VM, repeatable: a flat binary, and any of name=NAME, vcpus=N (1), mem=SIZE (1M)")
+	f.Var(&o.scheduler, "scheduler", "without a primary: rr runs the vCPUs of the secondaries in turn, fifo each until it blocks")
 	f.StringVar(&o.manifest, "manifest", "", "`FILE` with a Hafnium manifest (.dts or .dtb), in place of --primary and --secondary, or Hafnium's older vms.txt (.txt), in place of --secondary")
 	f.Var(&o.abi, "abi", "interface between the VMs and hfvmm")
 	f.Var(&o.conduit, "conduit", "instruction with which Linux is told to call hfvmm")
@@ -102,6 +109,7 @@ func (o *options) config(log *slog.Logger) (vmm.Config, error) {
 		SDEI:        scope(o.sdei),
 		PVSched:     scope(o.pvsched),
 		Check:       vmm.Check(o.check.index()),
+		Scheduler:   scheduler.Policy(o.scheduler.index()),
 		Slice:       time.Duration(o.slice),
 	}
 	cfg.ReportedCPUs = int(o.reported)
@@ -111,8 +119,14 @@ func (o *options) config(log *slog.Logger) (vmm.Config, error) {
 	if err := o.readManifest(&cfg, log); err != nil {
 		return cfg, err
 	}
+	if err := o.checkPrimary(&cfg); err != nil {
+		return cfg, err
+	}
 	return cfg, o.checkFiles(&cfg)
 }
+
+// given reports whether the command line sets a flag.
+func (o *options) given(flag string) bool { return o.flags.Changed(flag) }
 
 // scopeChoice is a flag value that says which VMs have a service. At first none has.
 func scopeChoice() choice {
@@ -125,7 +139,10 @@ func scope(c choice) vmm.Scope { return vmm.Scope(c.index()) }
 // checkFiles refuses files that cannot be read or hold nothing.
 func (o *options) checkFiles(cfg *vmm.Config) error {
 	type named struct{ what, path, want string }
-	files := []named{{"--primary", cfg.Primary.Kernel, "an arm64 Linux image"}}
+	var files []named
+	if !cfg.Builtin() {
+		files = append(files, named{"--primary", cfg.Primary.Kernel, "an arm64 Linux image"})
+	}
 	if cfg.Primary.Initrd != "" {
 		files = append(files, named{"--initrd", cfg.Primary.Initrd, "an initramfs"})
 	}

@@ -18,14 +18,19 @@ The primary VM gets --cpus vCPUs and the RAM that --mem leaves after the seconda
 gets memory of its own from the top of RAM, is loaded at its first byte, and runs when the primary
 says so.
 
-On a terminal, Ctrl-A x quits, Ctrl-A h helps and Ctrl-A Ctrl-A sends Ctrl-A. Lines that secondaries
+Without --primary hfvmm schedules the secondaries itself. Each line of standard input is then a message
+to the first of them, each message to the primary is a line of standard output, and the machine ends
+when the input has ended and nothing is left to do.
+
+On the terminal of a primary, Ctrl-A x quits, Ctrl-A h helps and Ctrl-A Ctrl-A sends Ctrl-A. Lines that secondaries
 log go to standard error, after the VM's name.
 
 `
 
 const runExample = `  hfvmm run --primary Image --initrd initrd.img --secondary echo.bin
   hfvmm run --primary Image --secondary tee.bin,name=tee,vcpus=2,mem=4M --serial unix=tee.sock
-  hfvmm run --manifest board.dts --mem 1G --timeout 30s`
+  hfvmm run --manifest board.dts --mem 1G --timeout 30s
+  echo hello | hfvmm run --secondary echo.bin`
 
 func (a *app) runCommand() *cobra.Command {
 	o := newOptions()
@@ -61,7 +66,7 @@ func (a *app) run(ctx context.Context, o *options) error {
 	ctx, quit := context.WithCancelCause(ctx)
 	defer quit(nil)
 	defer quitOnSignals(quit)()
-	port, err := console.Open(o.serial, console.Streams{In: a.stdin, Out: a.stdout, Err: a.stderr}, func() { quit(errQuit) })
+	port, err := console.Open(o.serial, console.Streams{In: a.stdin, Out: a.stdout, Err: a.stderr, Lines: cfg.Builtin()}, func() { quit(errQuit) })
 	if err != nil {
 		return usageErrorf("--serial %s: %w", o.serial.String(), err)
 	}

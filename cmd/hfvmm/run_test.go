@@ -17,6 +17,7 @@ import (
 
 	"github.com/hfvmm/hfvmm/kvmarm"
 	"github.com/hfvmm/hfvmm/vmm"
+	"github.com/hfvmm/hfvmm/vmm/scheduler"
 	"github.com/u-root/u-root/pkg/dt"
 )
 
@@ -48,6 +49,14 @@ func TestFlagsDescribeTheMachine(t *testing.T) {
 				{Name: "echo", Image: "echo.bin", VCPUs: 1, Memory: 1 << 20},
 				{Name: "echo-2", Image: "echo.bin", VCPUs: 1, Memory: 1 << 20},
 			},
+		}},
+		{"no primary", []string{"--secondary=echo.bin"}, vmm.Config{
+			Memory: 512 << 20, CPUs: 1, Slice: time.Millisecond,
+			Secondaries: []vmm.Secondary{{Name: "echo", Image: "echo.bin", VCPUs: 1, Memory: 1 << 20}},
+		}},
+		{"no primary and a choice of scheduler", []string{"--secondary=echo.bin", "--scheduler=fifo", "--cpus=2", "--pvsched=all"}, vmm.Config{
+			Memory: 512 << 20, CPUs: 2, Slice: time.Millisecond, Scheduler: scheduler.FIFO, PVSched: vmm.AllVMs,
+			Secondaries: []vmm.Secondary{{Name: "echo", Image: "echo.bin", VCPUs: 1, Memory: 1 << 20}},
 		}},
 		{"commas in quotes", []string{"--primary=Image", "--secondary", `'a,b=c.bin',name="x y"`}, vmm.Config{
 			Primary: vmm.Primary{Kernel: "Image"},
@@ -85,6 +94,8 @@ func TestEndingsBecomeExitCodes(t *testing.T) {
 		{"reset", fakeHost{ending: vmm.WasReset}, nil, 32, "hfvmm: the primary asked for a reset\n"},
 		{"crash", fakeHost{ending: vmm.Crashed, err: broken}, nil, 33, "hfvmm: the primary crashed: broken\n"},
 		{"bad scheduler", fakeHost{ending: vmm.Misscheduled, err: broken}, []string{"--check-scheduler=strict"}, 36, "hfvmm: the primary broke a rule of schedulers: broken\n"},
+		{"failed secondary", fakeHost{ending: vmm.Failed, err: broken}, nil, 35, "hfvmm: broken\n"},
+		{"bad line", fakeHost{ending: vmm.BadInput, err: broken}, nil, 2, "hfvmm: broken\n"},
 		{"timeout", fakeHost{ending: vmm.Cancelled, err: context.DeadlineExceeded, until: untilDone},
 			[]string{"--timeout", "1ms"}, 34, "hfvmm: stopped after 1ms, as --timeout says\n"},
 		{"power off in time", fakeHost{ending: vmm.PoweredOff}, []string{"--timeout", "1h"}, 0, ""},
@@ -142,8 +153,17 @@ func TestAutoEmulatesAHostThatHasNoKVM(t *testing.T) {
 // where it would find them.
 func TestTheLabGetsTheSameMachine(t *testing.T) {
 	files(t, "Image", "initrd", "echo.bin", "it's, \"odd\".bin")
-	args := []string{"run", "--primary=Image", "--initrd=initrd", "--cmdline", `console=ttyAMA0 init="/a b"`, "--mem=64M", "--cpus=3",
-		"--slice=2ms", "--check-scheduler=strict", "--pvsched=primary", "--sdei=all", "--conduit=smc", "--smccc-version=1.2", "--secondary=echo.bin,vcpus=2,mem=8K", "--secondary", `"it's, "'"odd".bin',name="x,y"`}
+	for _, args := range [][]string{
+		{"run", "--primary=Image", "--initrd=initrd", "--cmdline", `console=ttyAMA0 init="/a b"`, "--mem=64M", "--cpus=3",
+			"--slice=2ms", "--check-scheduler=strict", "--pvsched=primary", "--sdei=all", "--conduit=smc", "--smccc-version=1.2", "--secondary=echo.bin,vcpus=2,mem=8K", "--secondary", `"it's, "'"odd".bin',name="x,y"`},
+		{"run", "--mem=64M", "--scheduler=fifo", "--secondary=echo.bin,vcpus=2", "--secondary=echo.bin"},
+	} {
+		sameInTheLab(t, args)
+	}
+}
+
+func sameInTheLab(t *testing.T, args []string) {
+	t.Helper()
 	var outer, inner fakeHost
 	if r := runApp(t, &outer, args...); r.code != 0 {
 		t.Fatalf("exit code %d: %s", r.code, r.stderr)

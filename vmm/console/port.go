@@ -23,6 +23,9 @@ type Port interface {
 type Streams struct {
 	In, Out *os.File
 	Err     *Stderr
+
+	// Lines leaves a terminal as it is: it gives whole lines, and its signals and its end of file work.
+	Lines bool
 }
 
 // Open opens the port that spec describes. quit is called when the user asks to quit at the terminal,

@@ -7,14 +7,15 @@ import (
 	"golang.org/x/term"
 )
 
-// newStdio returns the line on standard input and output: a terminal if standard input is one.
+// newStdio returns the line on standard input and output: a terminal if standard input is one
+// and is to give keys.
 func newStdio(s Streams, quit func()) (Port, error) {
 	wake, err := newWaker()
 	if err != nil {
 		return nil, err
 	}
 	p := &stdio{in: s.In, out: s.Out, wake: wake, quit: quit}
-	if !term.IsTerminal(int(s.In.Fd())) {
+	if s.Lines || !term.IsTerminal(int(s.In.Fd())) {
 		return p, nil
 	}
 	return newTerminal(p, s.Err), nil
