@@ -289,6 +289,10 @@ func (m *model) doAbort() {
 	}
 	out := m.core.Abort(&c.VCPU)
 	m.settle()
+	if c.vm.dead {
+		m.leaves("abort in a dead VM", c, out, "dead", uint64(spciInterrupt), spciVCPU(c.ID))
+		return
+	}
 	c.vm.dead = true
 	m.leaves("abort", c, out, "dead", errorRegs(-8)...)
 }

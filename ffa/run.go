@@ -127,13 +127,19 @@ func (c *Core) TimerFired(v *hypercall.VCPU) {
 }
 
 // Abort tells that v, which has just stopped, did what it may not do. Its VM is dead: vCPUs that run
-// elsewhere stop for good when they next leave.
+// elsewhere stop for good when they next leave, and memory that it has borrowed goes back. The primary is
+// told once: a vCPU that aborts later was merely preempted.
 func (c *Core) Abort(v *hypercall.VCPU) hypercall.Outcome {
 	c.mu.Lock()
 	u := c.caller(v)
-	u.vm.aborting, u.vm.receivers = true, u.vm.receivers[:0]
-	c.bury(u.vm)
-	out := u.leave(aborted, runResult{kind: runAborted, vcpu: u.ID})
+	res := runResult{kind: runPreempted, vcpu: u.ID}
+	if !u.vm.aborting {
+		u.vm.aborting, u.vm.receivers = true, u.vm.receivers[:0]
+		c.returnLoans(u.vm)
+		c.bury(u.vm)
+		res.kind = runAborted
+	}
+	out := u.leave(aborted, res)
 	c.mu.Unlock()
 	return out
 }

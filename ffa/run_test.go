@@ -209,6 +209,20 @@ func TestAbortIsToldOnceAndKillsTheSiblings(t *testing.T) {
 	}
 }
 
+func TestAbortOfASecondVCPUIsAPreemption(t *testing.T) {
+	r, p, q, a, b := newPair(t)
+	r.enter(p, a)
+	r.enter(q, b)
+	r.core.Abort(&a.VCPU)
+	if out := r.core.Abort(&b.VCPU); out != leaves {
+		t.Fatalf("outcome %+v", out)
+	}
+	r.settle()
+	p.want("run", errorRegs(-8)...)
+	q.want("run of the sibling", uint64(spciInterrupt), spciVCPU(b.ID))
+	q.refuses("run of the sibling again", b, errorRegs(-2)...)
+}
+
 func TestAbortedVCPUIsNotWokenByAMessageOrATimer(t *testing.T) {
 	r, p, _, a, b := newPair(t)
 	r.enter(p, b)

@@ -25,6 +25,7 @@ func (p *pcpu) abortVM(v *vcpu) hypercall.Outcome {
 			s.Drop(&c.VCPU)
 		}
 	}
+	v.vm.dead.Store(true)
 	for _, q := range p.m.pcpus {
 		if q != p && q.cur.Load().vm == v.vm {
 			q.request(reqPreempt)
@@ -33,26 +34,40 @@ func (p *pcpu) abortVM(v *vcpu) hypercall.Outcome {
 	return out
 }
 
-// System registers that tell of the last exception taken to EL1 (Arm DDI0487 D19.2).
+// System registers that tell of the last exception taken to EL1 (Arm DDI0487 D24.2).
 var (
-	regESREL1  = kvmarm.SysReg(3, 0, 5, 2, 0)
-	regVBAREL1 = kvmarm.SysReg(3, 0, 12, 0, 0)
+	regESREL1 = kvmarm.SysReg(3, 0, 5, 2, 0)
+	regFAREL1 = kvmarm.SysReg(3, 0, 6, 0, 0)
 )
 
+// Fields of the syndrome of an abort (Arm DDI0487, ESR_EL1): the class, without the bit that tells a lower
+// level from the same one, and the fault status, which is 0b01xxxx for synchronous external aborts.
 const (
-	// vectorSameELSPx is the vector of a synchronous exception of EL1 with its own stack.
-	vectorSameELSPx = 0x200
-	// The syndrome of an instruction fetch at EL1 that ended in an external abort: EC and IFSC.
-	esrMask       = 0x3f<<26 | 0x3f
-	esrFetchAbort = 0x21<<26 | 0x10
+	esrClass      = 0x3e << 26
+	esrFetchAbort = 0x20 << 26
+	esrDataAbort  = 0x24 << 26
+	esrStatus     = 0x38
+	esrExternal   = 0x10
 )
 
-// fetchAborts reports whether v can do nothing any more but fault: it fetches its exception vector from
-// memory that it does not own, for which KVM injects an abort whose vector that is.
-func (v *vcpu) fetchAborts() bool {
-	pc := v.get(kvmarm.RegPC)
-	return pc == v.get(kvmarm.RegELREL1) && pc == v.get(regVBAREL1)+vectorSameELSPx &&
-		v.get(regESREL1)&esrMask == esrFetchAbort
+// Where a secondary fetches an instruction from memory that is not its own, or keeps its translation tables
+// there, KVM does not exit: it injects an external abort. Nothing else in a secondary's machine makes one,
+// so the syndrome of its last exception gives it away afterwards, whatever its own vectors made of that,
+// and if they are not its own either, it does nothing but fault any more. externallyAborted ends the VM
+// if v, which has just stopped, was aborted so.
+func (p *pcpu) externallyAborted(v *vcpu) (out hypercall.Outcome, aborted bool) {
+	esr := v.get(regESREL1)
+	class := esr & esrClass
+	if esr&esrStatus != esrExternal || class != esrFetchAbort && class != esrDataAbort {
+		return out, false
+	}
+	what := "fetch"
+	if class == esrDataAbort {
+		what = "table walk"
+	}
+	p.m.log.Error("secondary aborted", "vm", v.vm.name, "vcpu", v.ID.Index, "pc", hex(v.get(kvmarm.RegELREL1)),
+		"address", hex(v.get(regFAREL1)), "access", what)
+	return p.abortVM(v), true
 }
 
 // access names a data access.

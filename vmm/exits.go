@@ -63,6 +63,9 @@ const issWnR = 1 << 6
 func (p *pcpu) interrupted(v *vcpu) hypercall.Outcome {
 	v.kvm.SetImmediateExit(false)
 	if v != p.home && !v.timerFired && p.idleRun.Load() == p.runs.Load() {
+		if out, aborted := p.externallyAborted(v); aborted {
+			return out
+		}
 		v.trapWFI()
 		return p.waitForInterrupt(v)
 	}

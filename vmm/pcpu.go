@@ -121,8 +121,8 @@ func (p *pcpu) serveRequests() bool {
 
 // preempt takes the pCPU back from a secondary's vCPU.
 func (p *pcpu) preempt(v *vcpu) hypercall.Outcome {
-	if v.fetchAborts() {
-		return p.abort(v, v.get(kvmarm.RegPC), "fetch")
+	if out, aborted := p.externallyAborted(v); aborted {
+		return out
 	}
 	return p.m.core.Preempt(&v.VCPU)
 }
@@ -159,6 +159,9 @@ func (p *pcpu) enter(v *vcpu) {
 	p.switches.Add(1)
 	v.schedule(p, true)
 	if v != p.home {
+		if v.vm.dead.Load() { // it died after the core let v run, and before it could know where
+			p.requests.Or(reqPreempt)
+		}
 		p.watch.wake()
 	}
 }

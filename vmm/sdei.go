@@ -16,7 +16,7 @@ var sdeiRegs = [...]kvmarm.RegID{
 	sdei.ELR:    kvmarm.RegELREL1,
 	sdei.SPSR:   kvmarm.RegSPSREL1,
 	sdei.SCTLR:  kvmarm.SysReg(3, 0, 1, 0, 0),
-	sdei.VBAR:   regVBAREL1,
+	sdei.VBAR:   kvmarm.SysReg(3, 0, 12, 0, 0),
 }
 
 // Get implements sdei.Machine.

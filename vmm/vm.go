@@ -3,6 +3,7 @@ package vmm
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/hfvmm/hfvmm/hypercall"
 	"github.com/hfvmm/hfvmm/kvmarm"
@@ -19,6 +20,7 @@ type vm struct {
 	kvm   *kvmarm.VM // nil for the built-in primary
 	vcpus []*vcpu
 	table *hypercall.Table
+	dead  atomic.Bool      // it aborted: none of its vCPUs stays in guest code
 	sched *pvsched.Service // nil if the VM has no PV_SCHED
 	sdei  *sdei.Dispatcher // nil if it has no SDEI
 }
