@@ -59,7 +59,7 @@ func (s spis) idle(intid uint32) bool {
 
 func (s spis) dist(offset uint32) (v uint32, err error) {
 	err = accessGIC(func() (err error) {
-		v, err = s.m.gic.Dist(offset)
+		v, err = s.m.vms[0].gic.Dist(offset)
 		return err
 	})
 	return v, err

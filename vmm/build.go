@@ -94,7 +94,7 @@ func (m *Machine) createVMs(spans []span) (err error) {
 		}
 	}
 	if m.builtin == nil {
-		m.gic, err = m.vms[0].kvm.CreateVGICv3(gicDistBase, gicRedistBase, m.cfg.CPUs, numIRQs)
+		m.vms[0].gic, err = m.vms[0].kvm.CreateVGICv3(gicDistBase, gicRedistBase, m.cfg.CPUs, numIRQs)
 	}
 	return err
 }
@@ -103,6 +103,7 @@ func (m *Machine) createVMs(spans []span) (err error) {
 func (m *Machine) connect() error {
 	parts := make([]ffa.Partition, len(m.vms))
 	for i, v := range m.vms {
+		m.sgis.vcpus = append(m.sgis.vcpus, make(sgiPEs, len(v.vcpus)))
 		parts[i] = ffa.Partition{Name: v.name, VCPUs: v.serviceVCPUs(), RAM: ffa.Span{Base: v.ram.base, Size: v.ram.size}}
 	}
 	m.inspector = newInspector(m)

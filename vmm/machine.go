@@ -21,10 +21,10 @@ type Machine struct {
 	system *kvmarm.System
 	ram    *ram
 	vms    []*vm // 0 is the primary
-	gic    *kvmarm.VGIC
 	lines  [numIRQs - firstSPI]line
 	pcpus  []*pcpu
 	brake  brake
+	sgis   sgis
 	core   *ffa.Core
 
 	inspector *inspector // nil unless the scheduler is checked
@@ -92,9 +92,6 @@ func (m *Machine) close() error {
 		if p.watch.home != nil {
 			errs = append(errs, p.watch.home.Close())
 		}
-	}
-	if m.gic != nil {
-		errs = append(errs, m.gic.Close())
 	}
 	for _, v := range m.vms {
 		errs = append(errs, v.close())

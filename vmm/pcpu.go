@@ -129,6 +129,7 @@ func (p *pcpu) preempt(v *vcpu) hypercall.Outcome {
 
 // apply moves control as a service asked and reports whether the pCPU goes on.
 func (p *pcpu) apply(out hypercall.Outcome) bool {
+	p.m.sgis.deliver(p.m)
 	if out.Wake != nil {
 		p.m.pcpus[out.Wake.ID.Index].power <- struct{}{}
 	}

@@ -80,9 +80,9 @@ func TestParkedMachineRunsNothingUntilItIsResumed(t *testing.T) {
 		before := m.runs()
 		for i := range m.pcpus {
 			err := accessGIC(func() error {
-				pending, err := m.gic.Redist(i, kvmarm.GICRISPENDR0)
+				pending, err := m.vms[0].gic.Redist(i, kvmarm.GICRISPENDR0)
 				if err == nil {
-					err = m.gic.SetRedist(i, kvmarm.GICRISPENDR0, pending)
+					err = m.vms[0].gic.SetRedist(i, kvmarm.GICRISPENDR0, pending)
 				}
 				return err
 			})

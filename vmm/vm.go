@@ -17,7 +17,8 @@ type vm struct {
 	index int
 	name  string
 	ram   span
-	kvm   *kvmarm.VM // nil for the built-in primary
+	kvm   *kvmarm.VM   // nil for the built-in primary
+	gic   *kvmarm.VGIC // nil if the VM has none
 	vcpus []*vcpu
 	table *hypercall.Table
 	dead  atomic.Bool      // it aborted: none of its vCPUs stays in guest code
@@ -97,6 +98,9 @@ func (v *vm) close() error {
 		return nil
 	}
 	var errs []error
+	if v.gic != nil {
+		errs = append(errs, v.gic.Close())
+	}
 	for _, c := range v.vcpus {
 		if c.stats != nil {
 			errs = append(errs, c.stats.Close())

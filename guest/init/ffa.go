@@ -91,10 +91,10 @@ type message struct {
 	text  string
 }
 
+var ffaLine = regexp.MustCompile(`^(ARM FF-A|arm[-_]ffa)`)
+
 // ffa says whether the line comes from the driver or the bus of FF-A.
-func (m message) ffa() bool {
-	return strings.Contains(m.text, "FF-A") || strings.Contains(m.text, "ffa")
-}
+func (m message) ffa() bool { return ffaLine.MatchString(m.text) }
 
 var logLine = regexp.MustCompile(`^<(\d+)>\[ *[0-9.]+\] (.*)`)
 

@@ -4,10 +4,13 @@
 #include "cpu.h"
 
 #define GICD_CTLR       0x08000000ul
-#define GICR_WAKER      0x080a0014ul
-#define GICR_IGROUPR0   0x080b0080ul
-#define GICR_ISENABLER0 0x080b0100ul
-#define GICR_IPRIORITYR 0x080b0400ul
+
+// Of the redistributor of this CPU, whose affinity is its number.
+#define REDISTRIBUTOR   (0x080a0000ul + 0x20000 * (read_sysreg(mpidr_el1) & 0xff))
+#define GICR_WAKER      (REDISTRIBUTOR + 0x14)
+#define GICR_IGROUPR0   (REDISTRIBUTOR + 0x10080)
+#define GICR_ISENABLER0 (REDISTRIBUTOR + 0x10100)
+#define GICR_IPRIORITYR (REDISTRIBUTOR + 0x10400)
 
 #define WAKER_PROCESSOR_SLEEP  (1u << 1)
 #define WAKER_CHILDREN_ASLEEP  (1u << 2)

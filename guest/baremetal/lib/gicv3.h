@@ -6,7 +6,7 @@
 
 #define INTID_VIRTUAL_TIMER 27u
 
-// Makes vCPU 0 take the private interrupt intid (16 to 31).
+// Makes this CPU, one of the first 16, take the private interrupt intid, 0 to 31.
 void gic_enable_private(uint32_t intid);
 
 // Acknowledges the interrupt that caused an IRQ, and ends it.
