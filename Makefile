@@ -34,14 +34,17 @@ baremetal: | tools
 
 build/tools/linux-headers/.config: | tools ;
 
-build/guest/hfvmm.ko: $(LINUX) build/tools/linux-headers/.config
-	guest/linux/build.sh build/tools/linux-headers build/tools/linux-headers-common $@
+MODULES := hfvmm sdei_test pvsched
+
+$(MODULES:%=build/guest/%.ko) &: $(LINUX) build/tools/linux-headers/.config
+	guest/linux/build.sh build/tools/linux-headers build/tools/linux-headers-common build/guest
 
 init:
 	$(ARM64) $(GO) build -trimpath -ldflags="-s -w" -o build/guest/ ./guest/init ./guest/hf_test
 
-build/primary.cpio: build/guest/hfvmm.ko init
-	$(GO) run ./guest/initramfs $@ /init=build/guest/init /bin/hf_test=build/guest/hf_test /hfvmm.ko=build/guest/hfvmm.ko
+build/primary.cpio: $(MODULES:%=build/guest/%.ko) init
+	$(GO) run ./guest/initramfs $@ /init=build/guest/init /bin/hf_test=build/guest/hf_test \
+		$(foreach m,$(MODULES),/$m.ko=build/guest/$m.ko)
 
 # For a kernel that has a driver for FF-A: its own modules, as Debian made them.
 build/ffa.cpio: init

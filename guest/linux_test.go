@@ -34,13 +34,19 @@ const patience = 8 * time.Minute
 // linux is a machine whose primary does jobs: "JOB SERVICE SERVICE…", a service for each VM that the job
 // needs; "two*2" has two vCPUs. "=JOB" stands for the VMs of an earlier job. "JOB*COUNT" says how much the job does.
 type linux struct {
-	abi  vmm.ABI
-	cpus int
-	jobs []string
+	abi      vmm.ABI
+	cpus     int
+	check    vmm.Check
+	services vmm.Scope // who has SDEI and PV_SCHED
+	reboots  bool      // in the end
+	jobs     []string
 }
 
 // soakFactor is how much more jobs do that have a count, where there is time.
-const soakFactor = 40
+const soakFactor = 100
+
+// soaks says whether there is time.
+func soaks() bool { return os.Getenv("HFVMM_SOAK") == "1" }
 
 // config returns the configuration of the machine and the names of its jobs.
 func (l linux) config(t *testing.T) (cfg vmm.Config, names []string) {
@@ -50,6 +56,9 @@ func (l linux) config(t *testing.T) (cfg vmm.Config, names []string) {
 		Memory:  512 << 20,
 		CPUs:    l.cpus,
 		ABI:     l.abi,
+		Check:   l.check,
+		SDEI:    l.services,
+		PVSched: l.services,
 		Slice:   time.Millisecond,
 	}
 	images := filepath.Join(build, "guest")
@@ -88,7 +97,7 @@ func (l linux) config(t *testing.T) (cfg vmm.Config, names []string) {
 			if err != nil {
 				t.Fatalf("job %s: %v", j, err)
 			}
-			if os.Getenv("HFVMM_SOAK") == "1" {
+			if soaks() {
 				n *= soakFactor
 			}
 			order += fmt.Sprintf("*%d", n)
@@ -96,37 +105,50 @@ func (l linux) config(t *testing.T) (cfg vmm.Config, names []string) {
 		orders = append(orders, order)
 	}
 	cfg.Primary.Cmdline = "console=ttyAMA0 quiet panic=-1 hftest=" + strings.Join(orders, ",")
+	if l.reboots {
+		cfg.Primary.Cmdline += " hfreboot"
+	}
 	return cfg, names
 }
 
 func TestJobsOfALinuxPrimaryPass(t *testing.T) {
 	for name, l := range map[string]linux{
-		"spci on two CPUs": {vmm.SPCI, 2, []string{
+		"spci on two CPUs": {abi: vmm.SPCI, cpus: 2, check: vmm.CheckStrict, jobs: []string{
 			"echo echo", "errors =echo", "hotplug =echo", "timer timer", "two two*2", "inject waiter",
-			"hf_test*50 =echo relay relay flood sink", "fault fault fault fault", "unload",
+			"hf_test*25 =echo relay relay flood sink", "fault fault fault fault", "unload",
 		}},
-		"spci on one CPU beside a service that spins": {vmm.SPCI, 1, []string{"busy busy", "echo echo", "unload"}},
-		"hf on two CPUs": {vmm.HF, 2, []string{
-			"echo echo", "errors =echo", "hotplug =echo", "timer timer", "two two*2", "inject waiter",
-			"hf_test*50 =echo relay relay flood sink", "unload",
-		}},
+		"spci on one CPU beside a service that spins": {abi: vmm.SPCI, cpus: 1, jobs: []string{"busy busy", "echo echo", "unload"}},
+		"hf on two CPUs with SDEI and PV_SCHED": {
+			abi: vmm.HF, cpus: 2, check: vmm.CheckStrict, services: vmm.ThePrimary, reboots: true, jobs: []string{
+				"echo echo", "errors =echo", "hotplug =echo", "timer timer", "two two*2", "inject waiter",
+				"hf_test*25 =echo relay relay flood sink", "pvsched spin",
+				"sdei*1000", "sdei_hotplug*3", "sdei_freeze", "sdei_nmi", "unload",
+			}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			needKVM(t)
 			cfg, jobs := l.config(t)
+			limit := patience
+			if soaks() {
+				limit *= soakFactor
+			}
 			var console output
 			cfg.ConsoleOut = &console
 			cfg.DebugLog = func(vm string, line []byte) { fmt.Fprintf(&console, "[%s] %s\r\n", vm, line) }
 			cfg.Log = slog.New(slog.NewTextHandler(&console, nil))
-			ctx, cancel := context.WithTimeout(context.Background(), patience)
+			ctx, cancel := context.WithTimeout(context.Background(), limit)
 			defer cancel()
 			ending, err := vmm.Run(ctx, cfg)
-			if err != nil || ending != vmm.PoweredOff {
+			wanted := vmm.PoweredOff
+			if l.reboots {
+				wanted = vmm.WasReset
+			}
+			if err != nil || ending != wanted {
 				t.Errorf("ending %v, error %v", ending, err)
 			}
 			text := console.String()
 			for _, j := range append(jobs, "all") {
-				if !regexp.MustCompile(`(?m)^HFTEST ` + j + ` PASS`).MatchString(text) {
+				if !regexp.MustCompile(`(?m)^HFTEST ` + j + ` (PASS|SKIP .)`).MatchString(text) {
 					t.Errorf("job %s did not pass", j)
 				}
 			}

@@ -10,8 +10,8 @@ import (
 
 // order is what the kernel command line asks for.
 type order struct {
-	jobs  []jobOrder
-	shell bool
+	jobs          []jobOrder
+	shell, reboot bool
 }
 
 // jobOrder is one job, the ids of the VMs it is to use, and how much it is to do.
@@ -47,6 +47,8 @@ func parseCommandLine(line string) (order, error) {
 			o.jobs = append(o.jobs, j)
 		case "hfshell":
 			o.shell = true
+		case "hfreboot":
+			o.reboot = true
 		}
 	}
 	return o, nil

@@ -15,6 +15,7 @@ func TestCommandLineNamesJobsAndTheirVMs(t *testing.T) {
 		"hfdemo":        {jobs: []jobOrder{{name: "demo"}}},
 		"hfdemo=5":      {jobs: []jobOrder{{name: "demo", vms: []int{5}}}},
 		"hfshell":       {shell: true},
+		"hfreboot":      {reboot: true},
 		"quiet hftest=echo,fault@3+4+5,unload\n": {jobs: []jobOrder{
 			{name: "echo"}, {name: "fault", vms: []int{3, 4, 5}}, {name: "unload"}}},
 		"hftest=timer hfshell":       {jobs: []jobOrder{{name: "timer"}}, shell: true},

@@ -19,7 +19,7 @@ const ffaDevices = "/sys/bus/arm_ffa/devices"
 // loadKernelModules loads modules that came with the kernel.
 func loadKernelModules(names ...string) error {
 	for _, n := range names {
-		if err := loadModule("/modules/" + n + ".ko.xz"); err != nil && !errors.Is(err, unix.EEXIST) {
+		if err := loadModule("/modules/"+n+".ko.xz", ""); err != nil && !errors.Is(err, unix.EEXIST) {
 			return err
 		}
 	}

@@ -42,6 +42,12 @@ var jobs = map[string]job{
 	"fault":   {vms: 3, do: fault},                  // fault, fault, fault
 	"ffa":     {do: ffaProbe},                       // whatever there is
 	"unload":  {do: unload},                         // whatever there is; no job can follow
+
+	"pvsched":      {vms: 1, do: pvSched},               // spin
+	"sdei":         {doTimes: sdeiSignals, count: 2000}, // signals
+	"sdei_hotplug": {doTimes: sdeiHotplug, count: 3},    // CPU 1 goes and comes
+	"sdei_freeze":  {do: sdeiFreeze},
+	"sdei_nmi":     {do: sdeiNMI},
 }
 
 // hfTest leaves the work, and the report of its rates, to the program hf_test.
@@ -132,21 +138,26 @@ func badCalls(vms []int) (string, error) {
 
 // hotplug takes CPU 1 away and brings it back while messages flow.
 func hotplug(vms []int) (string, error) {
-	const online = "/sys/devices/system/cpu/cpu1/online"
-	if runtime.NumCPU() < 2 {
-		return "", errors.New("the primary has only one CPU")
-	}
 	for range 3 {
-		for _, state := range []string{"0", "1"} {
-			if err := os.WriteFile(online, []byte(state), 0); err != nil {
+		for _, on := range []bool{false, true} {
+			if err := setOnline(1, on); err != nil {
 				return "", err
 			}
 			if _, err := echo(vms); err != nil {
-				return "", fmt.Errorf("with CPU 1 at %s: %w", state, err)
+				return "", fmt.Errorf("with CPU 1 online %t: %w", on, err)
 			}
 		}
 	}
 	return "CPU 1 went and came 3 times", nil
+}
+
+// setOnline takes a CPU away or brings it back.
+func setOnline(cpu int, on bool) error {
+	state := "0"
+	if on {
+		state = "1"
+	}
+	return os.WriteFile(fmt.Sprintf("/sys/devices/system/cpu/cpu%d/online", cpu), []byte(state), 0)
 }
 
 // injection wakes a service by an interrupt that it takes and drops.
@@ -205,9 +216,7 @@ func busy(vms []int) (string, error) {
 
 	var latest time.Duration
 	for cpu := range runtime.NumCPU() {
-		var one unix.CPUSet
-		one.Set(cpu)
-		if err := unix.SchedSetaffinity(0, &one); err != nil {
+		if err := pinTo(0, cpu); err != nil {
 			return "", err
 		}
 		fmt.Printf("busy: sleeping on CPU %d, and this line came out\n", cpu)
@@ -231,6 +240,13 @@ func busy(vms []int) (string, error) {
 		return "", fmt.Errorf("a sleep of %v took %v longer", nap, latest)
 	}
 	return fmt.Sprintf("preempted %d times, a sleep of %v was late by %v at most", interrupts, nap, latest.Round(time.Millisecond)), nil
+}
+
+// pinTo lets a thread, or the calling one if it is 0, run on one CPU only.
+func pinTo(thread, cpu int) error {
+	var one unix.CPUSet
+	one.Set(cpu)
+	return unix.SchedSetaffinity(thread, &one)
 }
 
 // sleepOnThisCPU sleeps with a timer of the CPU that the thread is pinned to, and checks that the
@@ -363,7 +379,7 @@ func unload([]int) (string, error) {
 	if err := unix.DeleteModule(driverName, 0); err != nil {
 		return "", fmt.Errorf("unload: %w", err)
 	}
-	if err := loadModule(driverFile); !errors.Is(err, unix.EBUSY) {
+	if err := loadModule(driverFile, ""); !errors.Is(err, unix.EBUSY) {
 		return "", fmt.Errorf("second load: %v, want %v", err, unix.EBUSY)
 	}
 	return "gone, and its buffers are still registered", nil

@@ -7,8 +7,9 @@
 //	                               it is to do; without ids it takes the first VMs
 //	hfdemo[=VM]                    the demonstration with the service echo
 //	hfshell                        a shell, /bin/gosh, if the initramfs has one
+//	hfreboot                       reboots in the end
 //
-// Each job ends with one line "HFTEST name PASS|FAIL detail"; the last line is "HFTEST all PASS" or
+// Each job ends with one line "HFTEST name PASS|FAIL|SKIP detail"; the last line is "HFTEST all PASS" or
 // "HFTEST all FAIL". It runs inside the guest, and so knows nothing of the project outside of guests.
 package main
 
@@ -26,7 +27,7 @@ import (
 )
 
 func main() {
-	defer powerOff()
+	defer finish()
 	if err := mountAll(); err != nil {
 		report("mount", err, "")
 		return
@@ -42,7 +43,7 @@ func main() {
 		return
 	}
 	// An initramfs for FF-A alone has none.
-	if err := loadModule(driverFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := loadModule(driverFile, ""); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		report("driver", err, "")
 	} else {
 		runAll(order.jobs)
@@ -50,14 +51,20 @@ func main() {
 	if order.shell {
 		shell()
 	}
+	if order.reboot {
+		end = unix.LINUX_REBOOT_CMD_RESTART
+	}
 }
+
+// end is what becomes of the machine.
+var end = unix.LINUX_REBOOT_CMD_POWER_OFF
 
 // runAll does the jobs in order and prints the verdict.
 func runAll(jobs []jobOrder) {
 	verdict := "PASS"
 	for _, j := range jobs {
 		detail, err := runJob(j)
-		if err != nil {
+		if err != nil && !errors.As(err, new(skip)) {
 			verdict = "FAIL"
 		}
 		report(j.name, err, detail)
@@ -88,8 +95,18 @@ func runJob(j jobOrder) (detail string, err error) {
 	return job.do(vms)
 }
 
+// A skip is the error of a job that cannot be done here, with the reason.
+type skip string
+
+func (s skip) Error() string { return string(s) }
+
 func report(name string, err error, detail string) {
-	if err != nil {
+	var s skip
+	switch {
+	case errors.As(err, &s):
+		fmt.Printf("HFTEST %s SKIP %v\n", name, s)
+		return
+	case err != nil:
 		fmt.Printf("HFTEST %s FAIL %v\n", name, err)
 		return
 	}
@@ -114,6 +131,7 @@ func mountAll() error {
 	return nil
 }
 
+// The driver of the secondaries.
 const (
 	driverFile = "/hfvmm.ko"
 	driverName = "hfvmm"
@@ -122,7 +140,7 @@ const (
 // compressedFile makes the kernel unpack a module (linux/module.h, MODULE_INIT_COMPRESSED_FILE).
 const compressedFile = 4
 
-func loadModule(file string) error {
+func loadModule(file, params string) error {
 	f, err := os.Open(file)
 	if err != nil {
 		return err
@@ -132,7 +150,7 @@ func loadModule(file string) error {
 	if strings.HasSuffix(file, ".xz") {
 		flags = compressedFile
 	}
-	if err := unix.FinitModule(int(f.Fd()), "", flags); err != nil {
+	if err := unix.FinitModule(int(f.Fd()), params, flags); err != nil {
 		return fmt.Errorf("load %s: %w", file, err)
 	}
 	return nil
@@ -150,14 +168,14 @@ func shell() {
 	}
 }
 
-// powerOff waits until the console has printed everything, since the kernel would not.
-func powerOff() {
+// finish ends the machine when the console has printed everything, since the kernel would not wait.
+func finish() {
 	if p := recover(); p != nil {
 		fmt.Println("HFTEST init FAIL panic:", p)
 	}
 	_ = unix.IoctlSetInt(int(os.Stdout.Fd()), unix.TCSBRK, 1)
-	err := unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF)
-	fmt.Println("init: power off:", err)
+	err := unix.Reboot(end)
+	fmt.Println("init: the end:", err)
 }
 
 // kernelRelease is what uname -r prints.

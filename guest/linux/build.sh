@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# build.sh HEADERS COMMON OUT: builds hfvmm.ko for one Debian arm64 kernel and puts it at OUT.
+# build.sh HEADERS COMMON OUT: builds the modules for one Debian arm64 kernel and puts them into the folder OUT.
 #
 # HEADERS and COMMON are the folders linux-headers-VERSION-arm64 and linux-headers-VERSION-common, which may lie
 # anywhere as long as scripts/ in them leads to the kbuild package of the machine that builds (Debian's links are
@@ -30,6 +30,6 @@ cp "$source"/Kbuild "$source"/*.c "$source"/*.h "$scratch"
 # pahole, and nothing here wants it.
 make -s -C "$common" O="$headers" M="$scratch" ARCH=arm64 CROSS_COMPILE="$CROSS_COMPILE" CC="$CC" \
 	CONFIG_DEBUG_INFO_BTF_MODULES= KCFLAGS="-Werror -ffile-prefix-map=$scratch=." modules
-"${CROSS_COMPILE}strip" --strip-debug "$scratch/hfvmm.ko"
-mkdir -p "$(dirname "$3")"
-cp "$scratch/hfvmm.ko" "$3"
+"${CROSS_COMPILE}strip" --strip-debug "$scratch"/*.ko
+mkdir -p "$3"
+cp "$scratch"/*.ko "$3"

@@ -153,12 +153,13 @@ const debugDir = "/sys/kernel/debug/hfvmm/"
 type Stats map[string]int64
 
 // VMStats reads the counters of a VM.
-func VMStats(vm int) (Stats, error) { return readStats(debugDir + "hf" + strconv.Itoa(vm) + "/stats") }
+func VMStats(vm int) (Stats, error) { return ReadStats(debugDir + "hf" + strconv.Itoa(vm) + "/stats") }
 
 // AllStats reads the sums over all VMs.
-func AllStats() (Stats, error) { return readStats(debugDir + "stats") }
+func AllStats() (Stats, error) { return ReadStats(debugDir + "stats") }
 
-func readStats(path string) (Stats, error) {
+// ReadStats reads a file of lines "name number".
+func ReadStats(path string) (Stats, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
