@@ -72,7 +72,8 @@ lab-tests: build guests
 test: lint unit lab-tests
 
 # What takes long: the suites of guest/baremetal with their long tests, ten times each on labs with 1, 2 and 4 CPUs and
-# both kernels as the host of KVM. Long tests are those that ask for HFVMM_SOAK=1.
+# both kernels as the host of KVM; then the jobs of a Linux primary, which do a hundred times more. Long tests are those
+# that ask for HFVMM_SOAK=1.
 SOAK_COUNT   ?= 10
 SOAK_CPUS    ?= 1 2 4
 SOAK_KERNELS ?= build/tools/guest-kernel build/tools/lab-kernel
@@ -83,6 +84,9 @@ soak: guests
 		HFVMM_SOAK=1 $(GO) run ./vmm/lab/runtests -kernel $$kernel -cpu $$cpus -count $(SOAK_COUNT) -timeout 12h \
 			-run TestSuites -with build/guest vmm || exit 1; \
 	done; done
+	@echo "soak: jobs of a Linux primary"
+	HFVMM_SOAK=1 $(GO) run ./vmm/lab/runtests -kernel build/tools/lab-kernel -timeout 24h -run TestJobsOfALinuxPrimary \
+		$(KVM_FILES:%=-with %) guest
 
 # The job that hfvmm is for: Linux as the primary VM schedules a bare-metal secondary and talks to it.
 demo: build guests
