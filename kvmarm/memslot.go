@@ -1,6 +1,9 @@
 package kvmarm
 
-import "fmt"
+import (
+	"fmt"
+	"syscall"
+)
 
 // SlotFlags are the flags of a memslot.
 type SlotFlags uint32
@@ -15,20 +18,37 @@ const ReadOnly SlotFlags = 1 << 1
 //
 // The kernel does this while vCPUs run, but an access that falls between two calls sees neither.
 func (vm *VM) SetSlot(slot uint32, ipa uint64, mem []byte, flags SlotFlags) error {
-	what := fmt.Sprintf("slot %d, IPA %#x, %#x bytes", slot, ipa, len(mem))
 	if len(mem) == 0 {
-		return fmt.Errorf("%v: %s: a memslot without memory", reqSetUserMemoryRegion, what)
+		return fmt.Errorf("%v: slot %d, IPA %#x: a memslot without memory", reqSetUserMemoryRegion, slot, ipa)
 	}
-	return pass(vm.fd, reqSetUserMemoryRegion, &memoryRegion{
+	region := memoryRegion{
 		slot:          slot,
 		flags:         uint32(flags),
 		guestPhysAddr: ipa,
 		memorySize:    uint64(len(mem)),
 		userspaceAddr: offHeapAddress(&mem[0]),
-	}, what)
+	}
+	if errno := vm.setRegion(&region); errno != 0 {
+		return slotError(errno, "slot %d, IPA %#x, %#x bytes", slot, ipa, len(mem))
+	}
+	return nil
 }
 
 // DeleteSlot takes memslot number slot away from the guest.
 func (vm *VM) DeleteSlot(slot uint32) error {
-	return pass(vm.fd, reqSetUserMemoryRegion, &memoryRegion{slot: slot}, fmt.Sprintf("deleting slot %d", slot))
+	region := memoryRegion{slot: slot}
+	if errno := vm.setRegion(&region); errno != 0 {
+		return slotError(errno, "deleting slot %d", slot)
+	}
+	return nil
+}
+
+// setRegion allocates nothing, for memory changes hands while a guest waits.
+func (vm *VM) setRegion(r *memoryRegion) syscall.Errno {
+	_, errno := ioctlStruct(vm.fd, reqSetUserMemoryRegion, r)
+	return errno
+}
+
+func slotError(errno syscall.Errno, format string, args ...any) error {
+	return &Error{Call: reqSetUserMemoryRegion.String(), What: fmt.Sprintf(format, args...), Errno: errno}
 }

@@ -59,6 +59,17 @@ func TestDeletedSlotExitsOnEachAccess(t *testing.T) {
 	g.runToCall(callBase + 1)
 }
 
+func TestSlotsComeAndGoWithoutAllocation(t *testing.T) {
+	g, mem := withSecondSlot(t)
+	allocs := testing.AllocsPerRun(20, func() {
+		g.check(g.vm.SetSlot(secondSlot, secondBase, mem, ReadOnly))
+		g.check(g.vm.DeleteSlot(secondSlot))
+	})
+	if allocs != 0 {
+		t.Errorf("%v allocations for a slot that comes and goes", allocs)
+	}
+}
+
 func TestOverlappingSlotIsAnErrorThatNamesIt(t *testing.T) {
 	g, mem := withSecondSlot(t)
 	err := g.vm.SetSlot(secondSlot, ramBase, mem, 0)

@@ -58,7 +58,7 @@ func (m *Machine) newBuiltin(ram span, cpus int) {
 func (b *builtin) start() error {
 	m := b.m
 	b.input.queue = make(chan []byte, linesAhead)
-	b.output.w, b.output.size, b.output.done = m.cfg.ConsoleOut, make(chan int, 1), make(chan struct{})
+	b.openOutput()
 	cfg := scheduler.Config{
 		Machine: b,
 		Console: b,

@@ -93,6 +93,10 @@ type answers struct {
 	err     error // of the first write that failed; valid once done is closed
 }
 
+func (b *builtin) openOutput() {
+	b.output.w, b.output.size, b.output.done = b.m.cfg.ConsoleOut, make(chan int, 1), make(chan struct{})
+}
+
 // Answer implements scheduler.Console.
 func (b *builtin) Answer(message []byte) (taken bool) {
 	a := &b.output

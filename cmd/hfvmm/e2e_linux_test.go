@@ -156,6 +156,28 @@ func TestServicesPassThroughTheCommand(t *testing.T) {
 	}
 }
 
+func TestWithoutAPrimaryLinesGoThroughSecondaries(t *testing.T) {
+	for _, c := range []struct {
+		rule          string
+		args          []string
+		in, out, says string
+		code          int
+	}{
+		{"each line comes back from an echo, and the end of the input is the end", []string{"echo.bin"}, "hi\nthere\nlast", "hi\nthere\nlast\n", "[echo] echo: ", 0},
+		{"a secondary that aborts is named", []string{"fault.bin,name=bad"}, "w\n", "", `hfvmm: secondary "bad" aborted` + "\n", exitFailed},
+	} {
+		args := []string{"--check-scheduler=strict"}
+		for _, s := range c.args {
+			args = append(args, "--secondary="+filepath.Join(guests, s))
+		}
+		cmd := hfvmm(t, args...)
+		cmd.Stdin = strings.NewReader(c.in)
+		if r := finish(t, cmd); r.code != c.code || r.stdout != c.out || !strings.Contains(r.stderr, c.says) {
+			t.Errorf("rule: %s\nexit code %d, stdout %q, stderr:\n%s", c.rule, r.code, r.stdout, r.stderr)
+		}
+	}
+}
+
 func TestALinuxPrimarySchedulesItsSecondaries(t *testing.T) {
 	secondary := func(name string) string { return "--secondary=" + filepath.Join(guests, name+".bin") }
 	r := finish(t, hfvmm(t, "--primary", guestKernel, "--initrd", guestInitrd, "--mem=512M", "--check-scheduler=strict",
