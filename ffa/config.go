@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/hfvmm/hfvmm/ffa/wire"
 	"github.com/hfvmm/hfvmm/hypercall"
 )
 
@@ -31,6 +32,8 @@ type Partition struct {
 	Name  string
 	VCPUs []*hypercall.VCPU // at index i the vCPU with ID.Index i; ID.VM is the VM's place in the Config
 	RAM   Span              // what it owns alone at first, with full access; whole pages
+
+	Endpoint // what it is under FF-A
 }
 
 // Memory is the RAM of the machine.
@@ -46,6 +49,12 @@ type Timer interface {
 	Remaining(id hypercall.VCPUID) (ns uint64, armed bool)
 	// Mask sets IMASK, so that the timer is no longer armed.
 	Mask(id hypercall.VCPUID)
+}
+
+// Console takes what partitions print with FFA_CONSOLE_LOG.
+type Console interface {
+	// Print takes characters of VM vm, which are good until it returns. It must not call the core, which is locked.
+	Print(vm int, chars []byte)
 }
 
 // Config describes a machine's partitions.
@@ -66,6 +75,9 @@ type Config struct {
 	NewHandle func() uint64
 	// Strict refuses, of FF-A's memory transactions, what Hafnium refuses but other implementations accept.
 	Strict bool
+	// Of FF-A:
+	Version wire.Version // that is offered, or 0: 1.2
+	Console Console      // or nil: what partitions print is lost
 }
 
 func (cfg *Config) check() error {

@@ -18,6 +18,8 @@ type Core struct {
 	observer     Observer
 	strict       bool
 	newHandle    func() uint64
+	console      Console
+	offered      wire.Version // of FF-A
 
 	mu  sync.Mutex // guards everything below, and the registers of vCPUs that nobody runs
 	vms []partition
@@ -27,6 +29,7 @@ type Core struct {
 	changes []Mapping          // for it
 	message [MaxBuffer]byte    // out of reach of guests, while it is read
 	regions map[uint64]*region // of FF-A, by handle
+	chars   [maxChars]byte     // that are printed
 }
 
 // maxSpans is how many ranges one transfer may have: a page has room for no more constituents of 16 bytes.
@@ -40,13 +43,14 @@ type partition struct {
 	index    uint16
 	vcpus    []vcpu
 	box      mailbox
+	ffa      endpoint
 	observer Observer // the core's
 	aborting bool     // one of its vCPUs aborted; none of them runs guest code again
 
 	receivers []*vcpu // blocked until a message is handed to them: see await
 
-	version         wire.Version
-	regions, ranges int // that it is the sender of
+	version         wire.Version // of FF-A, negotiated
+	regions, ranges int          // that it is the sender of
 }
 
 // New returns the partition manager of a machine whose primary runs. vCPU 0 of every secondary is
@@ -64,10 +68,15 @@ func New(cfg Config) (*Core, error) {
 		strict:       cfg.Strict,
 		newHandle:    cfg.NewHandle,
 		regions:      map[uint64]*region{},
+		console:      cfg.Console,
+		offered:      cfg.Version,
 		vms:          make([]partition, len(cfg.Partitions)),
 		pages:        newHoldings(cfg.Partitions),
 		spans:        make([]Span, 0, maxSpans),
 		changes:      make([]Mapping, 0, 2*maxSpans),
+	}
+	if c.offered == 0 {
+		c.offered = wire.Version12
 	}
 	if c.primaryVCPUs == 0 {
 		c.primaryVCPUs = len(cfg.Partitions[primary].VCPUs)
@@ -76,6 +85,8 @@ func New(cfg Config) (*Core, error) {
 		p, vm := &cfg.Partitions[i], &c.vms[i]
 		vm.index, vm.observer, vm.vcpus = uint16(i), cfg.Observer, make([]vcpu, len(p.VCPUs))
 		vm.receivers = make([]*vcpu, 0, len(p.VCPUs))
+		vm.ffa = newEndpoint(p.Endpoint, uint16(i))
+		vm.version = vm.ffa.Version
 		for j, v := range p.VCPUs {
 			vm.vcpus[j] = vcpu{VCPU: v, vm: vm, state: off}
 		}
@@ -83,6 +94,9 @@ func New(cfg Config) (*Core, error) {
 			continue
 		}
 		vm.vcpus[0].state = ready
+	}
+	if err := checkEndpoints(c.vms); err != nil {
+		return nil, fmt.Errorf("ffa: %w", err)
 	}
 	return c, nil
 }

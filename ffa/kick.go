@@ -17,6 +17,9 @@ func (c *Core) Kick(v *hypercall.VCPU, index int) hypercall.Outcome {
 	case waitingMessage, waitingInterrupt:
 		target.resume(true)
 		target.state = ready
+		if u.serves() {
+			return hypercall.Outcome{}
+		}
 		return u.leave(ready, runResult{kind: runWakeUp, vcpu: target.ID})
 	}
 	return hypercall.Outcome{}

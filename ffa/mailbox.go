@@ -21,7 +21,7 @@ const (
 
 // mailbox is how a VM sends and receives. It has neither page until it is configured, which is once.
 type mailbox struct {
-	tx, rx []byte // a page each
+	tx, rx []byte // of the same size, whole pages
 	spans  [2]Span
 	state  boxState
 	got    message // unless empty
@@ -37,6 +37,13 @@ func (b *mailbox) take() (m message, ok bool) {
 	}
 	b.state = boxRead
 	return b.got, true
+}
+
+// drop empties the mailbox of what was read.
+func (b *mailbox) drop() {
+	if b.state == boxRead {
+		b.state, b.got = boxEmpty, message{}
+	}
 }
 
 // accepting reports whether a message can be put in.

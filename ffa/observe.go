@@ -22,6 +22,7 @@ var observedResults = [...]duty.Result{
 	runWaiters:     duty.Waiters,
 	runWakeUp:      duty.WakeUp,
 	runAborted:     duty.Aborted,
+	runAnswered:    duty.MessageWait,
 }
 
 // run serves the primary's call to run a vCPU of a secondary.

@@ -97,8 +97,12 @@ func (c *Core) psciCPUSuspend(v *vcpu, _ psciArgs) (uint64, hypercall.Outcome) {
 	return hypercall.PSCISuccess.X(), c.waitForInterrupt(v)
 }
 
-// psciCPUOff masks the timer, for which nobody should wake the vCPU.
+// psciCPUOff masks the timer, for which nobody should wake the vCPU. One whose response somebody waits for stays
+// on, and so does one that waits for a response.
 func (c *Core) psciCPUOff(v *vcpu, _ psciArgs) (uint64, hypercall.Outcome) {
+	if v.serves() || v.callee != nil {
+		return hypercall.PSCIDenied.X(), hypercall.Outcome{}
+	}
 	c.timer.Mask(v.ID)
 	return hypercall.PSCIDenied.X(), v.leave(off, runResult{kind: runWFI, vcpu: v.ID})
 }
@@ -120,6 +124,10 @@ func (c *Core) psciCPUOn(v *vcpu, a psciArgs) (uint64, hypercall.Outcome) {
 	}
 	target.state = ready
 	target.Reset(hypercall.Boot{Entry: entry, X0: context})
+	target.model = theInitialModel
+	if v.serves() { // whoever waits for the response would take the target for it
+		return hypercall.PSCISuccess.X(), hypercall.Outcome{}
+	}
 	return hypercall.PSCISuccess.X(), v.leave(ready, runResult{kind: runWakeUp, vcpu: target.ID})
 }
 

@@ -17,6 +17,8 @@ const (
 	denied
 	retry
 	noMemory
+	isAborted
+	noData
 )
 
 // runKind says why a vCPU that was to be run does not run, or no longer.
@@ -33,6 +35,7 @@ const (
 	runWaiters                    // vcpu's VM made its mailbox writable, others wait for that
 	runWakeUp                     // vCPU vcpu, another one, must be run
 	runAborted                    // vcpu's VM is dead
+	runAnswered                   // responded to the direct request; the response is the result
 )
 
 // runResult answers the primary's call that runs a vCPU.
@@ -44,6 +47,7 @@ type runResult struct {
 	taker    *hypercall.VCPU  // runMessage: the receiver's vCPU that took it as it was sent, or nil
 	size     uint32           // runMessage: bytes, told only if the receiver is the primary
 	memory   bool             // runMessage: told with the size
+	serves   bool             // vcpu serves a direct request
 	ns       uint64           // runMessageWait, runWFI: until the timer fires, 0 = there is none
 }
 

@@ -132,14 +132,7 @@ func (c *Core) TimerFired(v *hypercall.VCPU) {
 func (c *Core) Abort(v *hypercall.VCPU) hypercall.Outcome {
 	c.mu.Lock()
 	u := c.caller(v)
-	res := runResult{kind: runPreempted, vcpu: u.ID}
-	if !u.vm.aborting {
-		u.vm.aborting, u.vm.receivers = true, u.vm.receivers[:0]
-		c.returnLoans(u.vm)
-		c.bury(u.vm)
-		res.kind = runAborted
-	}
-	out := u.leave(aborted, res)
+	out := c.kill(u)
 	c.mu.Unlock()
 	return out
 }

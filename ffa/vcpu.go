@@ -12,10 +12,11 @@ const (
 	running                          // on the pCPU of vcpu.runner
 	waitingMessage                   // blocked in a receiving call, which has no result yet
 	waitingInterrupt                 // blocked in WFI or CPU_SUSPEND
+	blocked                          // in a direct request that callee serves
 	aborted                          // for good
 )
 
-// vcpu is a vCPU with what the core knows of it. Of the primary's vCPUs only irqs is used.
+// vcpu is a vCPU with what the core knows of it. The primary's vCPUs have no state: nobody runs them.
 type vcpu struct {
 	*hypercall.VCPU
 	vm    *partition
@@ -27,6 +28,14 @@ type vcpu struct {
 	waiting abi   // waitingMessage: how its own call is answered
 	kicked  bool  // it does not block the next time
 	untimed bool  // blocked with no timer armed, which only the vCPU itself could change
+
+	// Direct requests of FF-A: see chain.go.
+	model  runtimeModel
+	caller *vcpu // whose request it serves, or nil
+	callee *vcpu // that serves its request, or nil
+	kind   requestKind
+	queued bool // its request is in mail until its first wait
+	mail   [hypercall.NumRegs]uint64
 }
 
 // leave gives the pCPU back to the primary vCPU that lent it, whose call is answered with res. It is
@@ -35,6 +44,9 @@ type vcpu struct {
 func (v *vcpu) leave(next runState, res runResult) hypercall.Outcome {
 	runner, lender := v.runner, v.lender
 	v.state, v.runner, v.lender = next, nil, nil
+	if res.vcpu == v.ID { // the primary knows the head of the chain alone
+		res.vcpu, res.serves = v.head().ID, v.serves()
+	}
 	if o := v.vm.observer; o != nil {
 		observeLeave(o, v, runner, &res)
 	}

@@ -41,20 +41,34 @@ func (d *DebugLog) Ranges() []Range { return []Range{{DebugLogPutc, 1}} }
 func (d *DebugLog) Call(v *VCPU, _ FuncID, _ Conduit) Outcome {
 	c := byte(v.Regs.X(1))
 	v.Regs.SetX(0, 0)
-
 	l := &d.lines[v.ID.VM]
 	l.mu.Lock()
+	d.put(int(v.ID.VM), l, c)
+	l.mu.Unlock()
+	return Outcome{}
+}
+
+// Print prints characters of a VM that came in another way.
+func (d *DebugLog) Print(vm int, chars []byte) {
+	l := &d.lines[vm]
+	l.mu.Lock()
+	for _, c := range chars {
+		d.put(vm, l, c)
+	}
+	l.mu.Unlock()
+}
+
+// put adds a character to the line l, which is locked.
+func (d *DebugLog) put(vm int, l *logLine, c byte) {
 	if ends := c == '\n' || c == 0; !ends {
 		l.raw[l.n] = c
 		l.n++
 	} else if c == '\n' || l.n > 0 {
-		d.flush(int(v.ID.VM), l)
+		d.flush(vm, l)
 	}
 	if l.n == len(l.raw) {
-		d.flush(int(v.ID.VM), l)
+		d.flush(vm, l)
 	}
-	l.mu.Unlock()
-	return Outcome{}
 }
 
 func (d *DebugLog) flush(vm int, l *logLine) {

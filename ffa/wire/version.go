@@ -10,6 +10,7 @@ const (
 	Version10 Version = 1<<16 | iota
 	Version11
 	Version12
+	Version13
 )
 
 func (v Version) String() string { return fmt.Sprintf("%d.%d", v>>16, v&0xffff) }
