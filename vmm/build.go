@@ -78,6 +78,12 @@ func plan(cfg *Config) ([]span, error) {
 			return nil, fmt.Errorf("%w: secondary %s has %d vCPUs; give it 1 to %d", ErrUsage, s.Name, s.VCPUs, maxSecondaryVCPUs)
 		}
 	}
+	if cfg.ABI == FFA && cfg.Builtin() {
+		return nil, fmt.Errorf("%w: the scheduler that is built in speaks the interfaces of 2019 alone; give a primary with --abi ffa, or choose --abi spci", ErrUsage)
+	}
+	if cfg.ABI == FFA && cfg.Check != CheckOff {
+		return nil, fmt.Errorf("%w: the duties of a scheduler are checked under the interfaces of 2019 alone; leave --check-scheduler off with --abi ffa", ErrUsage)
+	}
 	return carve(cfg.Memory, cfg.Secondaries)
 }
 
@@ -111,15 +117,13 @@ func (m *Machine) connect() error {
 	if m.inspector != nil {
 		cfg.Observer = m.inspector
 	}
+	log := hypercall.NewDebugLog(len(m.vms), func(vm int, line []byte) { m.cfg.DebugLog(m.vms[vm].name, line) })
+	cfg.Console = log
 	var err error
 	if m.core, err = ffa.New(cfg); err != nil {
 		return err
 	}
-	log := hypercall.NewDebugLog(len(m.vms), func(vm int, line []byte) { m.cfg.DebugLog(m.vms[vm].name, line) })
-	partitions := m.core.SPCI()
-	if m.cfg.ABI == HF {
-		partitions = m.core.HF()
-	}
+	partitions := [...]func() hypercall.Service{SPCI: m.core.SPCI, HF: m.core.HF, FFA: m.core.FFA}[m.cfg.ABI]()
 	for i, v := range m.vms {
 		psci := m.core.PSCI()
 		if i == 0 {

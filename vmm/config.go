@@ -47,9 +47,13 @@ type ABI uint8
 const (
 	SPCI ABI = iota // Hafnium's of November 2019: SPCI 0.9
 	HF              // Hafnium's of January 2019
+	FFA             // FF-A 1.0 to 1.2
 )
 
-func (a ABI) String() string { return [...]string{"spci", "hf"}[a] }
+// ABIs are all interfaces, in the order of their values.
+var ABIs = [...]ABI{SPCI, HF, FFA}
+
+func (a ABI) String() string { return [...]string{"spci", "hf", "ffa"}[a] }
 
 // PartitionLog receives the lines that VMs print with the debug-log call.
 type PartitionLog func(vm string, line []byte)

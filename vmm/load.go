@@ -96,9 +96,6 @@ func (m *Machine) loadSecondary(s *Secondary, ram span) (hypercall.Boot, error) 
 		return hypercall.Boot{}, fmt.Errorf("%w: secondary %s: %w", ErrUsage, s.Name, err)
 	}
 	copy(m.ram.Slice(ram.base, ram.size), img)
-	start := ffa.SPCIBoot
-	if m.cfg.ABI == HF {
-		start = ffa.HFBoot
-	}
+	start := [...]func(ffa.Span) hypercall.Boot{SPCI: ffa.SPCIBoot, HF: ffa.HFBoot, FFA: ffa.FFABoot}[m.cfg.ABI]
 	return start(ffa.Span{Base: ram.base, Size: ram.size}), nil
 }

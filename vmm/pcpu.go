@@ -27,7 +27,7 @@ type pcpu struct {
 
 	tid      atomic.Int64
 	cur      atomic.Pointer[vcpu] // whose KVM_RUN the thread is in, or enters next
-	switches atomic.Uint64        // changes of cur; odd while the pCPU is lent
+	switches atomic.Uint64        // lendings begun and ended; odd while the pCPU is lent
 	runs     atomic.Uint64        // KVM_RUNs begun
 	requests atomic.Uint32
 	moving   atomic.Bool   // it is in KVM_RUN, or enters it next: see brake
@@ -157,7 +157,9 @@ func (p *pcpu) enter(v *vcpu) {
 	}
 	old.schedule(p, false)
 	p.cur.Store(v)
-	p.switches.Add(1)
+	if old == p.home || v == p.home { // the pCPU stays lent where one secondary enters another
+		p.switches.Add(1)
+	}
 	v.schedule(p, true)
 	if v != p.home {
 		if v.vm.dead.Load() { // it died after the core let v run, and before it could know where

@@ -46,7 +46,7 @@ func TestBadInputIsRefusedWithItsNameAndARemedy(t *testing.T) {
 		{"no slice", []string{"--primary=Image", "--slice=0"}, []string{`--slice`, `"0"`, "like 1ms"}},
 		{"slice without unit", []string{"--primary=Image", "--slice=5"}, []string{`--slice`, `"5"`, "like 1ms"}},
 		{"negative timeout", []string{"--primary=Image", "--timeout=-1s"}, []string{`--timeout`, `"-1s"`, "30s"}},
-		{"unknown abi", []string{"--primary=Image", "--abi=xen"}, []string{`--abi`, `"xen"`, "give spci or hf"}},
+		{"unknown abi", []string{"--primary=Image", "--abi=xen"}, []string{`--abi`, `"xen"`, "give spci, hf or ffa"}},
 		{"unknown scope of SDEI", []string{"--primary=Image", "--sdei=some"}, []string{`--sdei`, `"some"`, "give off or primary or all"}},
 		{"unknown check of the scheduler", []string{"--primary=Image", "--check-scheduler=hard"}, []string{`--check-scheduler`, `"hard"`, "give off or warn or strict"}},
 		{"unknown scope of PV_SCHED", []string{"--primary=Image", "--pvsched=some"}, []string{`--pvsched`, `"some"`, "give off or primary or all"}},

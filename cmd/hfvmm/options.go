@@ -53,7 +53,7 @@ func newOptions() *options {
 		mem:         512 << 20,
 		cpus:        2,
 		scheduler:   choice{scheduler.RoundRobin.String(), words(scheduler.Policies[:])},
-		abi:         choice{vmm.SPCI.String(), []string{vmm.SPCI.String(), vmm.HF.String()}},
+		abi:         choice{vmm.SPCI.String(), words(vmm.ABIs[:])},
 		conduit:     choice{hvc, []string{hvc, smc}},
 		smccc:       choice{vmm.SMCCCOfHost.String(), words(vmm.SMCCCs[:])},
 		sdei:        scopeChoice(),
@@ -113,9 +113,7 @@ func (o *options) config(log *slog.Logger) (vmm.Config, error) {
 		Slice:       time.Duration(o.slice),
 	}
 	cfg.ReportedCPUs = int(o.reported)
-	if o.abi.value == vmm.HF.String() {
-		cfg.ABI = vmm.HF
-	}
+	cfg.ABI = vmm.ABI(o.abi.index())
 	if err := o.readManifest(&cfg, log); err != nil {
 		return cfg, err
 	}
