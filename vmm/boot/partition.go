@@ -1,0 +1,387 @@
+package boot
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/u-root/u-root/pkg/dt"
+)
+
+// PartitionManifest is what the manifest of an FF-A partition says about it: a device tree that is compatible with
+// "arm,ffa-manifest-1.0" or "-1.1". What hfvmm cannot honour is refused by its name.
+type PartitionManifest struct {
+	Version    uint32 // of FF-A: major in the upper half, minor in the lower
+	Contexts   int    // execution contexts, that is vCPUs: at least 1
+	Services   []PartitionService
+	BootOrder  int    // lower ones are initialised first; -1 if it does not say
+	ID         uint16 // that it wants, or 0
+	Entry      uint64 // offset of the entry point, in bytes from where the image is loaded
+	GPRegister int    // x0 to x3: which one has the address of the boot information
+
+	Notifications   bool   // it receives notifications
+	BootInformation bool   // it wants its manifest by way of the boot information
+	ManagedExit     bool   // it is asked to give the CPU back, rather than preempted
+	ManagedExitVIRQ bool   // asked by a virtual IRQ, else FIQ
+	NSInterrupts    int    // what an interrupt of the primary does while it runs: a row of nsInterruptActions
+	VMMessages      uint32 // framework messages about VMs that it wants: bit 0 created, bit 1 destroyed
+
+	Blob []byte // the device tree itself
+}
+
+// PartitionService is a UUID by which a partition is found, and how one talks to it.
+type PartitionService struct {
+	UUID      [16]byte // in the order of its text
+	Messaging uint32   // a set of the bits below
+}
+
+// Messaging methods of a partition (DEN0077A §5.2.3).
+const (
+	MessagingDirectReceive  = 1 << 0
+	MessagingDirectSend     = 1 << 1
+	MessagingIndirect       = 1 << 2
+	MessagingDirect2Receive = 1 << 9
+	MessagingDirect2Send    = 1 << 10
+
+	messagingKnown = MessagingDirectReceive | MessagingDirectSend | MessagingIndirect | MessagingDirect2Receive | MessagingDirect2Send
+)
+
+// What an interrupt of the primary does to a partition that runs.
+const (
+	NSInterruptQueued = iota
+	NSInterruptManagedExit
+	NSInterruptSignaled
+	nsInterruptActions
+)
+
+const (
+	ffaManifest10 = "arm,ffa-manifest-1.0"
+	ffaManifest11 = "arm,ffa-manifest-1.1"
+)
+
+// ReadPartitionManifest reads the manifest of an FF-A partition from a device tree source or blob, as ReadManifest
+// does.
+func ReadPartitionManifest(path, dtcDir string) (*PartitionManifest, error) {
+	b, err := readDeviceTree(path, dtcDir)
+	if err != nil {
+		return nil, err
+	}
+	m, err := ParsePartitionManifest(b)
+	if err != nil {
+		return nil, fmt.Errorf("the manifest %q is unusable: %w", path, err)
+	}
+	return m, nil
+}
+
+// ParsePartitionManifest reads the blob of a manifest.
+func ParsePartitionManifest(b []byte) (*PartitionManifest, error) {
+	tree, err := readFDT(b)
+	if err != nil {
+		return nil, fmt.Errorf("%w; compile or copy it again", err)
+	}
+	root := tree.RootNode
+	compatible := ""
+	if p, ok := root.LookProperty("compatible"); ok {
+		compatible = strings.TrimSuffix(string(p.Value), "\x00")
+	}
+	if compatible != ffaManifest10 && compatible != ffaManifest11 {
+		return nil, fmt.Errorf("it is compatible with %q; a partition's is with %q or %q", compatible, ffaManifest10, ffaManifest11)
+	}
+	m := &PartitionManifest{BootOrder: -1, NSInterrupts: NSInterruptSignaled, Blob: slices.Clone(b)}
+	var messaging uint32
+	for i := range root.Properties {
+		p := &root.Properties[i]
+		row, ok := partitionProperties[p.Name]
+		switch {
+		case !ok:
+			return nil, fmt.Errorf("its property %s is unknown; remove it", p.Name)
+		case row.read == nil && row.refused != "":
+			return nil, fmt.Errorf("its property %s cannot be honoured: %s; remove it", p.Name, row.refused)
+		case row.read == nil:
+			continue
+		}
+		if err := row.read(m, partitionProperty{p.Name, p.Value}); err != nil {
+			return nil, err
+		}
+	}
+	for name, row := range partitionProperties {
+		if _, ok := root.LookProperty(name); row.required && !ok {
+			return nil, fmt.Errorf("it has no property %s; add it", name)
+		}
+	}
+	if p, ok := root.LookProperty("messaging-method"); ok {
+		if messaging, err = (partitionProperty{p.Name, p.Value}).messaging(); err != nil {
+			return nil, err
+		}
+		for i := range m.Services {
+			m.Services[i].Messaging = messaging
+		}
+	}
+	for _, n := range root.Children {
+		if err := m.readNode(n); err != nil {
+			return nil, err
+		}
+	}
+	if len(m.Services) == 0 {
+		return nil, fmt.Errorf("it has no UUID; add a property uuid, or with %q services", ffaManifest11)
+	}
+	return m, nil
+}
+
+// partitionRow says what becomes of a property: read it, refuse it for a reason, or, with neither, accept it because
+// every partition here has what it says.
+type partitionRow struct {
+	read     func(*PartitionManifest, partitionProperty) error
+	refused  string
+	required bool
+}
+
+// partitionProperties are those of DEN0077A §5.2 and of Hafnium's "FF-A manifest binding".
+var partitionProperties = map[string]partitionRow{
+	"compatible":          {},
+	"description":         {},
+	"debug_name":          {},
+	"ffa-version":         {read: (*PartitionManifest).readVersion, required: true},
+	"uuid":                {read: (*PartitionManifest).readUUIDs},
+	"messaging-method":    {}, // with the UUIDs
+	"execution-ctx-count": {read: (*PartitionManifest).readContexts, required: true},
+	"exception-level":     {read: oneOf(0, "EL1", 2, "S-EL1"), required: true},
+	"execution-state":     {read: oneOf(0, "AArch64"), required: true},
+	"xlat-granule":        {read: oneOf(0, "4 KiB")},
+	"entrypoint-offset":   {read: (*PartitionManifest).readEntry},
+	"boot-order":          {read: (*PartitionManifest).readBootOrder},
+	"id":                  {read: (*PartitionManifest).readID},
+	"gp-register-num":     {read: (*PartitionManifest).readGPRegister},
+	"notification-support": {read: func(m *PartitionManifest, _ partitionProperty) error {
+		m.Notifications = true
+		return nil
+	}},
+	"managed-exit": {read: func(m *PartitionManifest, _ partitionProperty) error {
+		m.ManagedExit, m.NSInterrupts = true, NSInterruptManagedExit
+		return nil
+	}},
+	"managed-exit-virq": {read: func(m *PartitionManifest, _ partitionProperty) error {
+		m.ManagedExitVIRQ = true
+		return nil
+	}},
+	"ns-interrupts-action":     {read: (*PartitionManifest).readNSInterrupts},
+	"vm-availability-messages": {read: (*PartitionManifest).readVMMessages},
+
+	"load-address":              {refused: "hfvmm chooses where a partition lies"},
+	"auxiliary-id":              {refused: "a partition has one id"},
+	"other-s-interrupts-action": {refused: "there is no secure world"},
+	"has-primary-scheduler":     {refused: "only the primary schedules"},
+	"time-slice-mem":            {refused: "operations on memory are not sliced"},
+	"sri-interrupts-policy":     {refused: "the schedule receiver interrupt is always the primary's"},
+	"power-management-messages": {refused: "no messages about power are sent"},
+	"lifecycle-support":         {refused: "partitions are not restarted"},
+	"abort-action":              {refused: "an aborted partition stays dead"},
+	"live-activation-support":   {refused: "partitions are not replaced while they run"},
+	"image-uuid":                {refused: "it belongs to FF-A 1.3"},
+	"smc-whitelist":             {refused: "there is no firmware behind hfvmm"},
+}
+
+// partitionNodes are the nodes below the root. Those that are refused describe what does not exist here.
+var partitionNodes = map[string]partitionRow{
+	"arm,ffa-manifest-boot-info":      {},
+	"arm,ffa-manifest-services":       {},
+	"arm,ffa-manifest-rx_tx-buffer":   {refused: "a partition maps its buffers by FFA_RXTX_MAP"},
+	"arm,ffa-manifest-memory-regions": {refused: "a partition has its own RAM and what others give it"},
+	"arm,ffa-manifest-device-regions": {refused: "no devices are assigned to partitions"},
+}
+
+func (m *PartitionManifest) readNode(n *dt.Node) error {
+	compatible := ""
+	if p, ok := n.LookProperty("compatible"); ok {
+		compatible = strings.TrimSuffix(string(p.Value), "\x00")
+	}
+	row, ok := partitionNodes[compatible]
+	switch {
+	case !ok:
+		return fmt.Errorf("its node %s, compatible with %q, is unknown; remove it", n.Name, compatible)
+	case row.refused != "":
+		return fmt.Errorf("its node %s cannot be honoured: %s; remove it", n.Name, row.refused)
+	case compatible == "arm,ffa-manifest-boot-info":
+		return m.readBootInfo(n)
+	default:
+		return m.readServices(n)
+	}
+}
+
+func (m *PartitionManifest) readBootInfo(n *dt.Node) error {
+	for _, p := range n.Properties {
+		switch p.Name {
+		case "compatible":
+		case "ffa_manifest":
+			m.BootInformation = true
+		default:
+			return fmt.Errorf("its boot-info asks for %s, which does not exist here; ask for ffa_manifest", p.Name)
+		}
+	}
+	return nil
+}
+
+func (m *PartitionManifest) readServices(n *dt.Node) error {
+	for _, child := range n.Children {
+		uuid, ok := child.LookProperty("uuid")
+		if !ok {
+			return fmt.Errorf("its service %s has no uuid; add it", child.Name)
+		}
+		s := PartitionService{}
+		var err error
+		if s.UUID, err = parseUUID(strings.TrimSuffix(string(uuid.Value), "\x00")); err != nil {
+			return fmt.Errorf("its service %s: %w", child.Name, err)
+		}
+		method, ok := child.LookProperty("messaging-method")
+		if !ok {
+			return fmt.Errorf("its service %s has no messaging-method; add it", child.Name)
+		}
+		if s.Messaging, err = (partitionProperty{method.Name, method.Value}).messaging(); err != nil {
+			return err
+		}
+		m.Services = append(m.Services, s)
+	}
+	return nil
+}
+
+// partitionProperty is a property whose value is read.
+type partitionProperty struct {
+	name  string
+	value []byte
+}
+
+func (p partitionProperty) number(least, most uint64) (uint64, error) {
+	var n uint64
+	switch len(p.value) {
+	case 4:
+		n = uint64(binary.BigEndian.Uint32(p.value))
+	case 8:
+		n = binary.BigEndian.Uint64(p.value)
+	default:
+		return 0, fmt.Errorf("its property %s is not a number; write %s = <…>", p.name, p.name)
+	}
+	if n < least || n > most {
+		return 0, fmt.Errorf("its property %s is %#x; give it %#x to %#x", p.name, n, least, most)
+	}
+	return n, nil
+}
+
+func (p partitionProperty) messaging() (uint32, error) {
+	n, err := p.number(0, 1<<32-1)
+	if err == nil && n&^messagingKnown != 0 {
+		err = fmt.Errorf("its property %s has the unknown bits %#x; clear them", p.name, n&^messagingKnown)
+	}
+	return uint32(n), err
+}
+
+func (m *PartitionManifest) readVersion(p partitionProperty) error {
+	n, err := p.number(1<<16, 1<<16|2)
+	m.Version = uint32(n)
+	return err
+}
+
+func (m *PartitionManifest) readContexts(p partitionProperty) error {
+	n, err := p.number(1, maxManifestVCPUs)
+	m.Contexts = int(n)
+	return err
+}
+
+func (m *PartitionManifest) readEntry(p partitionProperty) error {
+	n, err := p.number(0, 1<<32)
+	if err == nil && n%4 != 0 {
+		err = fmt.Errorf("its property %s is %#x; instructions lie at multiples of 4", p.name, n)
+	}
+	m.Entry = n
+	return err
+}
+
+func (m *PartitionManifest) readBootOrder(p partitionProperty) error {
+	n, err := p.number(0, 1<<16-1)
+	m.BootOrder = int(n)
+	return err
+}
+
+func (m *PartitionManifest) readID(p partitionProperty) error {
+	n, err := p.number(1, 1<<16-1)
+	m.ID = uint16(n)
+	return err
+}
+
+func (m *PartitionManifest) readGPRegister(p partitionProperty) error {
+	n, err := p.number(0, 3)
+	m.GPRegister = int(n)
+	return err
+}
+
+func (m *PartitionManifest) readNSInterrupts(p partitionProperty) error {
+	n, err := p.number(0, nsInterruptActions-1)
+	m.NSInterrupts = int(n)
+	return err
+}
+
+func (m *PartitionManifest) readVMMessages(p partitionProperty) error {
+	n, err := p.number(0, 3)
+	m.VMMessages = uint32(n)
+	return err
+}
+
+// readUUIDs reads words as they stand in the registers of FFA_PARTITION_INFO_GET: the first byte of the text in the
+// lowest bits.
+func (m *PartitionManifest) readUUIDs(p partitionProperty) error {
+	if len(p.value) == 0 || len(p.value)%16 != 0 {
+		return fmt.Errorf("its property %s is not a list of UUIDs; write four cells for each", p.name)
+	}
+	for v := p.value; len(v) > 0; v = v[16:] {
+		s := PartitionService{}
+		for i := 0; i < 16; i += 4 {
+			binary.LittleEndian.PutUint32(s.UUID[i:], binary.BigEndian.Uint32(v[i:]))
+		}
+		m.Services = append(m.Services, s)
+	}
+	return nil
+}
+
+// oneOf accepts the values of a property that hfvmm knows, each followed by its meaning.
+func oneOf(values ...any) func(*PartitionManifest, partitionProperty) error {
+	return func(_ *PartitionManifest, p partitionProperty) error {
+		n, err := p.number(0, 1<<32-1)
+		if err != nil {
+			return err
+		}
+		var possible []string
+		for i := 0; i < len(values); i += 2 {
+			if int(n) == values[i] {
+				return nil
+			}
+			possible = append(possible, fmt.Sprintf("%d (%s)", values[i], values[i+1]))
+		}
+		return fmt.Errorf("its property %s is %d; here it can be %s", p.name, n, strings.Join(possible, " or "))
+	}
+}
+
+// parseUUID reads the usual text of a UUID.
+func parseUUID(s string) (u [16]byte, err error) {
+	b, err := hex.DecodeString(strings.ReplaceAll(s, "-", ""))
+	if err != nil || len(b) != len(u) || len(s) != 36 {
+		return u, fmt.Errorf("%q is not a UUID; write it as 00000000-0000-0000-0000-000000000000", s)
+	}
+	copy(u[:], b)
+	return u, nil
+}
+
+// readDeviceTree returns the blob of a device tree source or blob.
+func readDeviceTree(path, dtcDir string) ([]byte, error) {
+	b, err := readFile(manifestFile, path, maxManifest)
+	if err != nil || isFDT(b) {
+		return b, err
+	}
+	if !isDTS(b) {
+		return nil, fmt.Errorf("the manifest %q is no device tree; give a source that begins with /dts-v1/; or a .dtb", path)
+	}
+	if b, err = compileDTS(path, dtcDir); err != nil {
+		return nil, fmt.Errorf("the manifest %q %w", path, err)
+	}
+	return b, nil
+}
