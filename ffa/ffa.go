@@ -70,7 +70,7 @@ func (s *ffa) Call(v *hypercall.VCPU, fn hypercall.FuncID, _ hypercall.Conduit) 
 		return hypercall.Outcome{}
 	}
 	if fn != ffaVersion {
-		u.vm.ffa.versionLocked = true
+		u.vm.ffa.versionLocked = u.vm.ffa.asked
 	}
 	if !runtimeModels[u.model].allows(call.moves) {
 		putFFAStatus(&v.Regs, denied)

@@ -52,7 +52,10 @@ func (g *guest) LoadX(n int) uint64     { g.loads++; return g.x[n] }
 func (g *guest) StoreX(n int, v uint64) { g.stores++; g.x[n] = v }
 
 // newRig returns a machine whose VM i has vcpus[i] vCPUs.
-func newRig(t tester, vcpus ...int) *rig {
+func newRig(t tester, vcpus ...int) *rig { return newRigOf(t, nil, vcpus...) }
+
+// newRigOf lets edit, unless that is nil, change how the machine is configured.
+func newRigOf(t tester, edit func(*Config), vcpus ...int) *rig {
 	r := &rig{t: t, ram: make([]byte, len(vcpus)*vmSize)}
 	cfg := Config{Memory: r, Timer: r, Stage2: &r.stage2}
 	for vm, n := range vcpus {
@@ -67,6 +70,9 @@ func newRig(t tester, vcpus ...int) *rig {
 			p.VCPUs = append(p.VCPUs, &g.VCPU)
 		}
 		cfg.Partitions = append(cfg.Partitions, p)
+	}
+	if edit != nil {
+		edit(&cfg)
 	}
 	var err error
 	if r.core, err = New(cfg); err != nil {

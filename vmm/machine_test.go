@@ -84,8 +84,11 @@ func machine(t *testing.T, r *record, cpus int, primary string, secondaries ...s
 		},
 		Log: slog.New(slog.NewTextHandler(locked{&r.mu, &r.log}, nil)),
 	}
-	if strings.HasPrefix(primary, "hf_") {
+	switch {
+	case strings.HasPrefix(primary, "hf_"):
 		cfg.ABI = HF
+	case strings.HasPrefix(primary, "ffa_"):
+		cfg.ABI = FFA
 	}
 	for i, s := range secondaries {
 		s, mib, sized := strings.Cut(s, "@")
@@ -133,6 +136,7 @@ func TestGuestProgramsPass(t *testing.T) {
 		{"two secondaries pass a message round", 1, "relay", []string{"relay", "relay"}},
 		{"a secondary powers on and signals its second vCPU", 1, "two", []string{"two*2"}},
 		{"in the interface of January 2019, messages come back and full mailboxes are reported", 1, "hf_echo", []string{"hf_echo", "hf_flood"}},
+		{"in FF-A, partitions are found and answer direct requests", 1, "ffa_echo", []string{"ffa_echo", "ffa_echo"}},
 		{"memory that changes hands is zeroed, and out of reach of those without a right to it", 2, "memory", []string{"memory", "memory"}},
 		{"of two CPUs that run one vCPU one is told BUSY and no turn is lost", 2, "race", []string{"turns"}},
 		{"PV_SCHED's flag is set while a vCPU is scheduled out, and a kick ends WFI", 2, "pvsched", []string{"pvsched*2"}},

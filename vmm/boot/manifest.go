@@ -54,17 +54,9 @@ const (
 // ReadManifest reads Hafnium's manifest from a device tree source or blob. A source is compiled with
 // dtc, which is looked for in PATH and then in the folder dtcDir, unless that is "".
 func ReadManifest(path, dtcDir string) (*Manifest, error) {
-	b, err := readFile(manifestFile, path, maxManifest)
+	b, err := readDeviceTree(path, dtcDir)
 	if err != nil {
 		return nil, err
-	}
-	if !isFDT(b) {
-		if !isDTS(b) {
-			return nil, fmt.Errorf("the manifest %q is no device tree; give a source that begins with /dts-v1/; or a .dtb", path)
-		}
-		if b, err = compileDTS(path, dtcDir); err != nil {
-			return nil, fmt.Errorf("the manifest %q %w", path, err)
-		}
 	}
 	m, err := parseManifest(b)
 	if err != nil {
