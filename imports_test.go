@@ -28,7 +28,9 @@ var rooms = []struct {
 	{path: "devices"},
 	{path: "kvmarm"},
 	{path: "vmm/boot"},
-	{path: "vmm/console"},
+	{path: "vmm/unixsocket"},
+	{path: "vmm/console", ours: []string{"vmm/unixsocket"}},
+	{path: "vmm/api", ours: []string{"hypercall", "sdei"}},
 	{path: "vmm/debian"},
 	{path: "vmm/initramfs"},
 	{path: "vmm/lab", ours: []string{"kvmarm", "vmm/boot", "vmm/debian", "vmm/initramfs"}},
@@ -36,7 +38,7 @@ var rooms = []struct {
 	{path: "guest/init", ours: []string{"guest/mailbox"}},
 	{path: "guest/hf_test", ours: []string{"guest/mailbox"}},
 	{path: "vmm/scheduler", pure: true},
-	{path: "vmm", ours: []string{"vmm/scheduler", "hypercall", "duty", "ffa", "ffa/wire", "sdei", "pvsched", "devices", "kvmarm", "vmm/boot", "vmm/console"}},
+	{path: "vmm", ours: []string{"vmm/scheduler", "hypercall", "duty", "ffa", "ffa/wire", "sdei", "pvsched", "devices", "kvmarm", "vmm/boot", "vmm/console", "vmm/unixsocket", "vmm/api"}},
 }
 
 // windows are the packages of the standard library by which a program sees or changes the host, keeps

@@ -130,16 +130,6 @@ func (e *event) priority() int {
 	return normal
 }
 
-// idle reports whether nobody has a handler for e.
-func (e *event) idle() bool {
-	for i := range e.at {
-		if e.at[i].state != 0 {
-			return false
-		}
-	}
-	return true
-}
-
 // do applies op to h, unless the state machine refuses.
 func (h *handler) do(op operation) result {
 	s := steps[h.state][op]

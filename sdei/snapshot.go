@@ -90,10 +90,10 @@ func (h *handler) save(number uint32) HandlerState {
 	return HandlerState{number, h.state&registered != 0, h.state&enabled != 0, h.state&running != 0, h.pending, h.relative, h.entry, h.arg}
 }
 
-// Restore gives a dispatcher in which nothing is registered or bound the state of another one, of a VM
-// with as many vCPUs and the same events. The registers of the vCPUs are for others to restore. A state
-// that no sequence of calls leads to is refused with the reason, and nothing changes. The levels of bound
-// interrupts are not part of it: their devices tell them anew.
+// Restore gives the dispatcher the state of another one, of a VM with as many vCPUs and the same events, in
+// place of its own. No vCPU of the VM may run meanwhile; their registers are for others to restore. A state
+// that no sequence of calls leads to is refused with the reason, and nothing changes. The levels of
+// interrupts that were not bound here before are not part of it: their devices tell them anew.
 func (d *Dispatcher) Restore(s State) error {
 	d.mu.Lock()
 	if err := d.restore(s); err != nil {
@@ -111,19 +111,13 @@ func (d *Dispatcher) restore(s State) error {
 	if len(s.PEs) != len(d.pes) {
 		return fmt.Errorf("the state is of %d vCPUs, the VM has %d", len(s.PEs), len(d.pes))
 	}
-	for i := range d.events {
-		if e := &d.events[i]; e.bound || !e.idle() {
-			return fmt.Errorf("event %#x is in use already", e.number)
-		}
-	}
 	if len(s.Bound) > 0 && d.interrupts == nil {
 		return errors.New("the state has bound interrupts, and here none can be bound")
 	}
 	// Everything is put together beside the dispatcher, and takes its place at the end.
 	n := Dispatcher{machine: d.machine, interrupts: d.interrupts, pes: make([]pe, len(d.pes))}
 	for _, e := range d.events {
-		e.bound = false
-		n.add(e)
+		n.add(event{number: e.number, shared: e.shared, critical: e.critical, slot: e.slot})
 	}
 	for _, b := range s.Bound {
 		if err := n.restoreBinding(b); err != nil {
@@ -239,16 +233,32 @@ func (d *Dispatcher) restoreContext(p *pe, priority int, c *ContextState) (*hand
 	return e.on(p), nil
 }
 
-// become binds the interrupts of n and makes d what n is.
+// become binds the interrupts of n, gives back those that only d had bound, and makes d what n is.
 func (d *Dispatcher) become(n *Dispatcher, bound []BoundState) error {
 	for i, b := range bound {
-		if d.interrupts.Bind(b.INTID) == Bound {
+		if d.bound(b.INTID) != nil || d.interrupts.Bind(b.INTID) == Bound {
 			continue
 		}
 		for _, done := range bound[:i] {
-			d.interrupts.Release(done.INTID)
+			if d.bound(done.INTID) == nil {
+				d.interrupts.Release(done.INTID)
+			}
 		}
 		return fmt.Errorf("INTID %d cannot be bound here", b.INTID)
+	}
+	for i := range d.events {
+		old := &d.events[i]
+		if !old.bound {
+			continue
+		}
+		e := n.bound(old.intid)
+		if e == nil {
+			d.interrupts.Release(old.intid)
+			continue
+		}
+		for j := range old.at { // private or shared as before, for that is a matter of the INTID
+			e.at[j].asserted = old.at[j].asserted
+		}
 	}
 	d.events = n.events
 	for i := range d.pes {

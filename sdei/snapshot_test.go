@@ -96,18 +96,22 @@ func TestPendingEventIsToldToTheRestoredVCPU(t *testing.T) {
 	r.takes(1, 0)
 }
 
-func TestVMThatHasBegunCannotBeRestored(t *testing.T) {
+func TestRestoredStateReplacesWhatThereWas(t *testing.T) {
 	r := newRig(t, 2)
-	s := r.Save()
+	empty := r.Save()
 	r.want(result(sharedSlotEvents), 0, InterruptBind, spi)
-	if err := r.Restore(s); err == nil {
-		t.Error("restored over a bound interrupt")
+	r.enable(0, evShared)
+	r.run(0)
+	used := r.Save()
+	for _, s := range []State{empty, used, used, empty} {
+		if err := r.Restore(s); err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(s, r.Save()); d != "" {
+			t.Errorf("the restored state is another one:\n%s", d)
+		}
 	}
-	r.want(success, 0, SharedReset)
-	r.enable(1, 0)
-	if err := r.Restore(s); err == nil {
-		t.Error("restored over a handler")
-	}
+	r.want(result(sharedSlotEvents), 0, InterruptBind, spi) // it was given back
 }
 
 func TestStateThatCannotBeIsRefused(t *testing.T) {

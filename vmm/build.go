@@ -148,7 +148,7 @@ func (m *Machine) connect() error {
 			services = append(services, v.sched)
 		}
 		if m.cfg.SDEI.serves(i) {
-			cfg := sdei.Config{VCPUs: v.serviceVCPUs(), Machine: sdeiHost{v}}
+			cfg := sdei.Config{VCPUs: v.serviceVCPUs(), Machine: sdeiHost{v}, Events: sdeiEvents}
 			if i == 0 {
 				cfg.Interrupts = spis{m}
 			}

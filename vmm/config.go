@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"time"
 
 	"github.com/hfvmm/hfvmm/duty"
@@ -38,6 +39,8 @@ type Config struct {
 	DebugLog   PartitionLog
 	Duties     func([]duty.Tally) // gets what Check counted, when the machine has ended
 	Log        *slog.Logger
+
+	API net.Listener // where the machine is controlled from outside, closed at its end; nil for nowhere
 }
 
 // ABI is an interface between the VMs and the partition manager. A machine serves one to all VMs.

@@ -25,6 +25,7 @@ type Machine struct {
 	pcpus  []*pcpu
 	brake  brake
 	sgis   sgis
+	pause  pause
 	core   *ffa.Core
 
 	inspector *inspector // nil unless the scheduler is checked
@@ -56,6 +57,7 @@ func (m *Machine) end(e Ending, err error) {
 		for _, p := range m.pcpus {
 			p.request(reqStop)
 		}
+		m.brake.end()
 	})
 }
 

@@ -16,7 +16,8 @@ import (
 type brake struct {
 	holders atomic.Int32 // park calls without their resume
 	mu      sync.Mutex
-	changed sync.Cond // the last holder let go, or a pCPU stopped moving while there was one
+	changed sync.Cond // the last holder let go, a pCPU stopped moving or came to rest, or the machine ended
+	ended   bool      // nobody waits any more
 }
 
 func (b *brake) init() { b.changed.L = &b.mu }
@@ -27,7 +28,12 @@ func (p *pcpu) run(v *vcpu) error {
 	b := &p.m.brake
 	for p.moving.Store(true); b.holders.Load() > 0; p.moving.Store(true) {
 		b.stopped(p)
-		b.wait()
+		if err := v.finish(); err != nil {
+			return err
+		}
+		if !b.wait(p) {
+			return syscall.EINTR
+		}
 	}
 	p.runs.Add(1)
 	err := v.kvm.Run()
@@ -46,13 +52,38 @@ func (b *brake) stopped(p *pcpu) {
 	b.mu.Unlock()
 }
 
-// wait waits until the brake is off.
-func (b *brake) wait() {
+// wait lets p rest until the brake is off, and reports whether it is: it stays on if the machine ends.
+func (b *brake) wait(p *pcpu) bool {
 	b.mu.Lock()
-	for b.holders.Load() > 0 {
+	defer b.mu.Unlock()
+	p.resting = true
+	b.changed.Broadcast()
+	for b.holders.Load() > 0 && !b.ended {
 		b.changed.Wait()
 	}
+	p.resting = false
+	return b.holders.Load() == 0
+}
+
+// end lets nobody wait any more, and nobody run.
+func (b *brake) end() {
+	b.mu.Lock()
+	b.ended = true
+	b.changed.Broadcast()
 	b.mu.Unlock()
+}
+
+// finish lets KVM finish an access of v to a device, without running v.
+func (v *vcpu) finish() error {
+	if !v.unfinished {
+		return nil
+	}
+	v.unfinished = false
+	v.kvm.SetImmediateExit(true) // until the next KVM_RUN has ended, for there may be a kick in it
+	if err := v.kvm.Run(); err != syscall.EINTR {
+		return err
+	}
+	return nil
 }
 
 // park gets every vCPU of the machine out of KVM_RUN and keeps it out until resume. The caller is no pCPU,

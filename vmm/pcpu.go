@@ -30,13 +30,16 @@ type pcpu struct {
 	switches atomic.Uint64        // lendings begun and ended; odd while the pCPU is lent
 	runs     atomic.Uint64        // KVM_RUNs begun
 	requests atomic.Uint32
+	on       atomic.Bool   // home is powered on
 	moving   atomic.Bool   // it is in KVM_RUN, or enters it next: see brake
+	resting  bool          // it waits for the brake, or for a CPU_ON that has not come; guarded by the brake
 	idleRun  atomic.Uint64 // the KVM_RUN in which the watcher saw cur blocked in WFI
 }
 
 func newPCPU(m *Machine, home *vcpu) (*pcpu, error) {
 	p := &pcpu{m: m, home: home, power: make(chan struct{}, 1)}
 	p.cur.Store(home)
+	p.on.Store(home.ID.Index == 0)
 	return p, p.watch.init(p)
 }
 
@@ -131,7 +134,7 @@ func (p *pcpu) preempt(v *vcpu) hypercall.Outcome {
 func (p *pcpu) apply(out hypercall.Outcome) bool {
 	p.m.sgis.deliver(p.m)
 	if out.Wake != nil {
-		p.m.pcpus[out.Wake.ID.Index].power <- struct{}{}
+		p.m.pcpus[out.Wake.ID.Index].powerOn()
 	}
 	switch out.Action {
 	case hypercall.Enter:
@@ -169,11 +172,27 @@ func (p *pcpu) enter(v *vcpu) {
 	}
 }
 
+// powerOn gives p the token of a CPU_ON.
+func (p *pcpu) powerOn() {
+	b := &p.m.brake
+	b.mu.Lock()
+	p.resting = false
+	p.power <- struct{}{} // there is room: home is off, and stays off until it has taken this one
+	b.mu.Unlock()
+}
+
 // waitPower waits, with home powered off, for its CPU_ON.
 func (p *pcpu) waitPower() bool {
+	p.on.Store(false)
 	p.m.poweredOff()
+	b := &p.m.brake
+	b.mu.Lock()
+	p.resting = len(p.power) == 0
+	b.changed.Broadcast()
+	b.mu.Unlock()
 	select {
 	case <-p.power:
+		p.on.Store(true)
 		p.m.poweredOn()
 		return true
 	case <-p.m.stopped:

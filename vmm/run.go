@@ -5,6 +5,8 @@ import (
 	"runtime"
 	"sync"
 	"time"
+
+	"github.com/hfvmm/hfvmm/vmm/api"
 )
 
 // flushTime is how long a machine that ended waits for a slow reader of its console.
@@ -41,6 +43,9 @@ func (m *Machine) run(ctx context.Context) (Ending, error) {
 		threads.Go(func() { input(bytes) })
 	} else if b := m.builtin; b != nil {
 		b.endInput()
+	}
+	if m.cfg.API != nil {
+		defer api.Serve(m.cfg.API, m).Close()
 	}
 	select {
 	case <-ctx.Done():

@@ -19,6 +19,33 @@ var sdeiRegs = [...]kvmarm.RegID{
 	sdei.VBAR:   kvmarm.SysReg(3, 0, 12, 0, 0),
 }
 
+// SDEI events that hfvmm raises, beside the one that guests signal. Those of vendors have bit 30.
+const (
+	// eventAsyncPF is the number that the kernel series of May 2022 gave to asynchronous page faults; the
+	// specification keeps it for Arm. eventVendorAsyncPF is what an earlier version of the series had.
+	eventAsyncPF       = 1
+	eventVendorAsyncPF = sdei.VendorEvents | 0x40_0001
+
+	eventWatchdog = sdei.VendorEvents // the watchdog was not petted in time
+
+	// For whatever the user has in mind.
+	eventPrivate         = sdei.VendorEvents | 1
+	eventPrivateCritical = sdei.VendorEvents | 2
+	eventShared          = sdei.VendorEvents | 3
+	eventSharedCritical  = sdei.VendorEvents | 4
+)
+
+// sdeiEvents are the same with their properties. Every VM has all.
+var sdeiEvents = []sdei.Event{
+	{Number: eventAsyncPF},
+	{Number: eventVendorAsyncPF},
+	{Number: eventWatchdog, Shared: true, Critical: true},
+	{Number: eventPrivate},
+	{Number: eventPrivateCritical, Critical: true},
+	{Number: eventShared, Shared: true},
+	{Number: eventSharedCritical, Shared: true, Critical: true},
+}
+
 // Get implements sdei.Machine.
 func (h sdeiHost) Get(v *hypercall.VCPU, r sdei.Register) uint64 {
 	return h.vm.vcpus[v.ID.Index].get(sdeiRegs[r])

@@ -68,6 +68,9 @@ func check(cfg vmm.Config) error {
 
 var errNotStarted = fmt.Errorf("the emulated host has not started after %v; try again when this one is less busy", startTime)
 
+// labSocket is where the machine in the lab is controlled. The lab joins it to the socket on this side.
+const labSocket = "/run/hfvmm.sock"
+
 // job is the command line that runs the machine in the lab, with its files.
 func (s *session) job() lab.Job {
 	job := lab.Job{
@@ -87,6 +90,10 @@ func (s *session) job() lab.Job {
 	job.Args = machineArgs(s.cfg, pack)
 	job.Args = append(job.Args, "--host=kvm", "--abi="+s.o.abi.value, "--conduit="+s.o.conduit.value, "--smccc-version="+s.o.smccc.value, "--sdei="+s.o.sdei.value, "--pvsched="+s.o.pvsched.value, "--log-format="+s.o.logFormat.value,
 		"--check-scheduler="+s.o.check.value, "--check-format="+s.o.checkFormat.value)
+	if s.api != nil {
+		job.Listener, job.Socket = s.api, labSocket
+		job.Args = append(job.Args, "--api-socket="+labSocket)
+	}
 	if s.o.verbose {
 		job.Args = append(job.Args, "--verbose")
 	}

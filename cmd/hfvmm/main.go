@@ -57,6 +57,7 @@ func (a *app) rootCommand() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(a.runCommand(), a.doctorCommand(), a.versionCommand())
+	root.AddCommand(a.controlCommands()...)
 	return root
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"time"
 
 	"github.com/hfvmm/hfvmm/duty"
@@ -20,6 +21,7 @@ type session struct {
 	log  *slog.Logger
 	port console.Port
 	quit context.CancelCauseFunc
+	api  *net.UnixListener // nil unless the machine is to be controlled
 }
 
 // native runs the machine on this host's KVM.
@@ -28,6 +30,9 @@ func (s *session) native(ctx context.Context) error {
 	var tallies []duty.Tally
 	s.cfg.Duties = func(t []duty.Tally) { tallies = t }
 	s.cfg.ConsoleIn, s.cfg.ConsoleOut = &startReader{s: s}, s.port
+	if s.api != nil {
+		s.cfg.API = s.api
+	}
 	ctx, stop := s.withTimeout(ctx)
 	defer stop()
 	how, err := s.host.run(ctx, s.cfg)

@@ -35,6 +35,7 @@ type options struct {
 	slice       span
 	serial      console.Spec
 	timeout     span
+	apiSocket   string
 	host        choice
 	labKernel   string
 	dumpDTB     string
@@ -88,6 +89,7 @@ func (o *options) addFlags(f *pflag.FlagSet) {
 	f.Var(&o.checkFormat, "check-format", "how --check-scheduler writes its table on standard error")
 	f.Var(&o.slice, "slice", "longest run of a secondary before its CPU is given back to the primary")
 	f.Var(&o.serial, "serial", "where the serial line of the primary goes")
+	f.StringVar(&o.apiSocket, "api-socket", "", "`PATH` of a Unix socket at which hfvmm status, pause, resume, event and power-off, or HTTP, control the machine")
 	f.Var(&o.timeout, "timeout", "end the machine after this time")
 	f.Var(&o.host, "host", "auto uses KVM where it can be used and otherwise an emulated arm64 host")
 	f.StringVar(&o.labKernel, "lab-kernel", "", "`FILE` with the arm64 Linux kernel of the emulated host")

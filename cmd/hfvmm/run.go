@@ -10,6 +10,7 @@ import (
 
 	"github.com/hfvmm/hfvmm/kvmarm"
 	"github.com/hfvmm/hfvmm/vmm/console"
+	"github.com/hfvmm/hfvmm/vmm/unixsocket"
 )
 
 const runLong = `Run boots a machine and connects its serial line to this terminal.
@@ -74,6 +75,12 @@ func (a *app) run(ctx context.Context, o *options) error {
 	defer closeLater(ctx, port)()
 
 	s := &session{app: a, o: o, cfg: cfg, log: log, port: port, quit: quit}
+	if o.apiSocket != "" {
+		if s.api, err = unixsocket.Listen(o.apiSocket); err != nil {
+			return usageErrorf("--api-socket: %w", err)
+		}
+		defer s.api.Close()
+	}
 	if emulated {
 		return s.emulated(ctx)
 	}

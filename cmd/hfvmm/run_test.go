@@ -72,7 +72,7 @@ func TestFlagsDescribeTheMachine(t *testing.T) {
 				t.Fatalf("exit code %d: %s", r.code, r.stderr)
 			}
 			diff := cmp.Diff([]vmm.Config{tt.want}, h.ran, cmpopts.EquateEmpty(),
-				cmpopts.IgnoreFields(vmm.Config{}, "Log", "ConsoleIn", "ConsoleOut", "DebugLog", "Duties"))
+				cmpopts.IgnoreFields(vmm.Config{}, "Log", "ConsoleIn", "ConsoleOut", "DebugLog", "Duties", "API"))
 			if diff != "" {
 				t.Errorf("machine (-want +got):\n%s", diff)
 			}
@@ -199,7 +199,7 @@ func sameInTheLab(t *testing.T, args []string) {
 	for _, path := range []*string{&got.Primary.Kernel, &got.Primary.Initrd, &got.Secondaries[0].Image, &got.Secondaries[1].Image} {
 		*path = outside[*path]
 	}
-	diff := cmp.Diff(outer.ran[0], got, cmpopts.IgnoreFields(vmm.Config{}, "Log", "ConsoleIn", "ConsoleOut", "DebugLog", "Duties"))
+	diff := cmp.Diff(outer.ran[0], got, cmpopts.IgnoreFields(vmm.Config{}, "Log", "ConsoleIn", "ConsoleOut", "DebugLog", "Duties", "API"))
 	if diff != "" {
 		t.Errorf("machine in the lab (-want +got):\n%s", diff)
 	}
@@ -264,7 +264,7 @@ func TestAManifestDescribesTheMachine(t *testing.T) {
 		Memory:  512 << 20, CPUs: 2, Slice: time.Millisecond,
 		Secondaries: []vmm.Secondary{{Name: "tee", Image: dir + "/tee.bin", VCPUs: 4, Memory: 0x200000}},
 	}
-	if diff := cmp.Diff(want, h.ran[0], cmpopts.IgnoreFields(vmm.Config{}, "Log", "ConsoleIn", "ConsoleOut", "DebugLog", "Duties")); diff != "" {
+	if diff := cmp.Diff(want, h.ran[0], cmpopts.IgnoreFields(vmm.Config{}, "Log", "ConsoleIn", "ConsoleOut", "DebugLog", "Duties", "API")); diff != "" {
 		t.Errorf("machine (-want +got):\n%s", diff)
 	}
 }
@@ -299,7 +299,7 @@ func TestAVMListDescribesTheSecondaries(t *testing.T) {
 				{Name: "tee-2", Image: "disk/tee.bin", VCPUs: 1, Memory: 1 << 20},
 			},
 		}
-		if diff := cmp.Diff(want, h.ran[0], cmpopts.IgnoreFields(vmm.Config{}, "Log", "ConsoleIn", "ConsoleOut", "DebugLog", "Duties")); diff != "" {
+		if diff := cmp.Diff(want, h.ran[0], cmpopts.IgnoreFields(vmm.Config{}, "Log", "ConsoleIn", "ConsoleOut", "DebugLog", "Duties", "API")); diff != "" {
 			t.Errorf("machine (-want +got):\n%s", diff)
 		}
 	}

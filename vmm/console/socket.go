@@ -1,13 +1,11 @@
 package console
 
 import (
-	"errors"
-	"fmt"
 	"io"
 	"net"
-	"os"
 	"sync"
-	"syscall"
+
+	"github.com/hfvmm/hfvmm/vmm/unixsocket"
 )
 
 // socket is a line that clients of a Unix socket connect to, one at a time: the next waits until the
@@ -24,44 +22,14 @@ type socket struct {
 }
 
 func listen(path string) (Port, error) {
-	addr := &net.UnixAddr{Name: path, Net: "unix"}
-	l, err := net.ListenUnix("unix", addr)
-	if errors.Is(err, syscall.EADDRINUSE) && abandoned(path) {
-		if err = os.Remove(path); err == nil {
-			l, err = net.ListenUnix("unix", addr)
-		}
-	}
+	l, err := unixsocket.Listen(path)
 	if err != nil {
-		return nil, fmt.Errorf("cannot listen at %q: %w; %s", path, reason(err), remedy(err))
+		return nil, err
 	}
 	p := &socket{listener: l}
 	p.change.L = &p.mu
 	go p.accept()
 	return p, nil
-}
-
-// abandoned reports whether path is a socket that nobody listens at, such as a killed process
-// leaves behind.
-func abandoned(path string) bool {
-	st, err := os.Lstat(path)
-	if err != nil || st.Mode().Type() != os.ModeSocket {
-		return false
-	}
-	c, err := net.Dial("unix", path)
-	if err == nil {
-		c.Close()
-	}
-	return errors.Is(err, syscall.ECONNREFUSED)
-}
-
-func remedy(err error) string {
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return "remove it or choose another path"
-	case errors.Is(err, syscall.EINVAL):
-		return "choose a path shorter than 108 bytes"
-	}
-	return "choose a path in a directory that you may write"
 }
 
 // accept takes clients one after the other.

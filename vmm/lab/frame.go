@@ -19,6 +19,11 @@ const (
 	kindStderr                   // guest → host: bytes
 	kindExit                     // guest → host, the last: exit code, 4 bytes little-endian
 	kindFailed                   // guest → host, the last: why the program could not be run, as text
+
+	// On the port of a tunnel. The payload begins with the number of a connection, 4 bytes little-endian.
+	kindConnect // host → guest: there is a new one
+	kindData    // bytes
+	kindDataEnd // no more of them from this side
 )
 
 const (
@@ -68,7 +73,7 @@ func receive(r io.Reader, buf []byte) (kind, []byte, error) {
 		return 0, nil, err
 	}
 	k, n := kind(header[0]), binary.LittleEndian.Uint32(header[1:])
-	if k < kindStdin || k > kindFailed || n > maxPayload {
+	if k < kindStdin || k > kindDataEnd || n > maxPayload {
 		return 0, nil, fmt.Errorf("the other end of the lab's port speaks another language: kind %d, %d bytes", k, n)
 	}
 	if _, err := io.ReadFull(r, buf[:n]); err != nil {

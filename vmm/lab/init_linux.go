@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -57,7 +58,7 @@ func serve(text []byte) error {
 		}
 	}
 	defer holdKVM()()
-	port, err := openPort()
+	port, err := openPort(portName)
 	if err != nil {
 		return err
 	}
@@ -93,21 +94,21 @@ func holdKVM() (release func()) {
 	return func() { vm.Close(); system.Close() }
 }
 
-// openPort opens the port to the host, whose name the driver learns some time after it started.
-func openPort() (*os.File, error) {
+// openPort opens a port to the host, whose name the driver learns some time after it started.
+func openPort(port string) (*os.File, error) {
 	for range 1000 {
 		names, err := filepath.Glob("/sys/class/virtio-ports/*/name")
 		if err != nil {
 			return nil, err
 		}
 		for _, name := range names {
-			if text, err := os.ReadFile(name); err == nil && string(text) == portName+"\n" {
+			if text, err := os.ReadFile(name); err == nil && string(text) == port+"\n" {
 				return os.OpenFile("/dev/"+filepath.Base(filepath.Dir(name)), os.O_RDWR, 0)
 			}
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-	return nil, fmt.Errorf("the virtio-serial port %q has not come up: does the lab's kernel have CONFIG_VIRTIO_PCI=y and CONFIG_VIRTIO_CONSOLE=y?", portName)
+	return nil, fmt.Errorf("the virtio-serial port %q has not come up: does the lab's kernel have CONFIG_VIRTIO_PCI=y and CONFIG_VIRTIO_CONSOLE=y?", port)
 }
 
 // execute runs the ordered program to its end and returns its exit code.
@@ -128,6 +129,13 @@ func execute(text []byte, port *os.File, out *sender) (int, error) {
 			return 0, err
 		}
 	}
+	if o.Socket != "" {
+		drain, err := joinSocket(o.Socket)
+		if err != nil {
+			return 0, err
+		}
+		defer drain()
+	}
 	if err := out.send(kindStarted, nil); err != nil {
 		return 0, err
 	}
@@ -147,6 +155,34 @@ func execute(text []byte, port *os.File, out *sender) (int, error) {
 		return 128 + int(status.Signal()), nil
 	}
 	return status.ExitStatus(), nil
+}
+
+// joinSocket lets the host's connections through to the socket of the program, for which they wait. Once the
+// program has ended, drain gives what it said last the time to leave.
+func joinSocket(path string) (drain func(), err error) {
+	port, err := openPort(tunnelName)
+	if err != nil {
+		return nil, err
+	}
+	t := newTunnel(port)
+	ended := make(chan struct{})
+	go t.serve(&patient{port}, func() (net.Conn, error) {
+		for {
+			c, err := net.Dial("unix", path)
+			if err == nil || !errors.Is(err, os.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED) {
+				return c, err
+			}
+			select {
+			case <-ended:
+				return nil, err
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+	})
+	return func() {
+		close(ended)
+		t.drain()
+	}, nil
 }
 
 // feed gives the program the standard input that comes through the port. What a program leaves

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -30,6 +31,11 @@ type Job struct {
 	Stdout io.Writer // nil discards
 	Stderr io.Writer // nil discards; while the lab boots, a terminal shows that something is going on
 
+	// Listener, if not nil, takes connections for the Unix socket that the program listens at in the guest, at
+	// the path Socket. Run closes it.
+	Listener net.Listener
+	Socket   string
+
 	Kernel string // arm64 kernel image, version 6.4 or later
 	QEMU   string // the qemu-system-aarch64 to be run
 
@@ -53,7 +59,8 @@ type order struct {
 	Args    []string
 	Env     []string
 	Dir     string
-	Stdin   bool // frames of standard input will come
+	Stdin   bool   // frames of standard input will come
+	Socket  string // connections for this socket will come through a tunnel, if it is not ""
 }
 
 // Executable returns an arm64 Linux executable that calls Init: this process's own file if it is
@@ -90,6 +97,8 @@ func (j *Job) check() error {
 		return errors.New("the lab has no kernel")
 	case j.QEMU == "":
 		return errors.New("the lab has no QEMU")
+	case (j.Listener == nil) != (j.Socket == ""):
+		return errors.New("the lab needs a listener and a socket, or neither")
 	case j.CPUs < 0 || j.CPUs > maxCPUs:
 		return fmt.Errorf("%d CPUs asked of the lab, which has 1 to %d", j.CPUs, maxCPUs)
 	}
@@ -109,7 +118,7 @@ func (j *Job) contents() ([]initramfs.File, error) {
 	if program == "" {
 		program = initPath
 	}
-	text, err := json.Marshal(order{Program: program, Args: j.Args, Env: j.Env, Dir: j.Dir, Stdin: j.Stdin != nil})
+	text, err := json.Marshal(order{Program: program, Args: j.Args, Env: j.Env, Dir: j.Dir, Stdin: j.Stdin != nil, Socket: j.Socket})
 	if err != nil {
 		return nil, err
 	}

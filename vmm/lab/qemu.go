@@ -2,14 +2,19 @@ package lab
 
 import "strconv"
 
-// portName is the name of the virtio-serial port that joins host and guest.
-const portName = "hfvmm.job"
+// The virtio-serial ports that join host and guest: that of the program's standard streams, and that of the
+// tunnel if there is one.
+const (
+	portName   = "hfvmm.job"
+	tunnelName = "hfvmm.tunnel"
+)
 
 // Files that QEMU inherits.
 const (
 	kernelFD = 3 + iota
 	initrdFD
-	portFD // socket of the port
+	portFD   // socket of the port
+	tunnelFD // of the tunnel's port, if there is one
 )
 
 // arguments are QEMU's, for a machine with EL2, GICv3 and that many MiB of memory. The kernel's log
@@ -39,6 +44,11 @@ func (j *Job) arguments(memory uint64) []string {
 		"-device", "virtio-serial-pci",
 		"-chardev", "socket,id=job,fd=" + strconv.Itoa(portFD),
 		"-device", "virtserialport,chardev=job,name=" + portName,
+	}
+	if j.Listener != nil {
+		args = append(args,
+			"-chardev", "socket,id=tunnel,fd="+strconv.Itoa(tunnelFD),
+			"-device", "virtserialport,chardev=tunnel,name="+tunnelName)
 	}
 	if j.Icount {
 		args = append(args, "-icount", "shift=0,sleep=off")

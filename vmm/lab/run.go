@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -20,6 +21,9 @@ import (
 // a signal ended it. An error means that the job did not run to its end; ctx.Err() is among its
 // causes if ctx ended it. QEMU never outlives Run or the calling process, and no file is left behind.
 func Run(ctx context.Context, job Job) (int, error) {
+	if job.Listener != nil {
+		defer job.Listener.Close()
+	}
 	if err := job.check(); err != nil {
 		return 0, err
 	}
@@ -43,11 +47,22 @@ func Run(ctx context.Context, job Job) (int, error) {
 	}
 	defer ours.Close()
 	defer theirs.Close()
+	inherited := []*os.File{kernelFD - 3: kernel, initrdFD - 3: initrd, portFD - 3: theirs}
+	var tunnelPort *os.File
+	if job.Listener != nil {
+		var far *os.File
+		if tunnelPort, far, err = socketPair(); err != nil {
+			return 0, fmt.Errorf("tunnel of the lab: %w", err)
+		}
+		defer tunnelPort.Close()
+		defer far.Close()
+		inherited = append(inherited, far)
+	}
 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, job.QEMU, job.arguments(job.memory(size))...)
-	cmd.ExtraFiles = []*os.File{kernelFD - 3: kernel, initrdFD - 3: initrd, portFD - 3: theirs}
+	cmd.ExtraFiles = inherited
 	cmd.SysProcAttr = dieWithParent()
 	kernelLog, complaints := &tail{}, &tail{}
 	cmd.Stdout, cmd.Stderr = kernelLog, complaints
@@ -58,7 +73,12 @@ func Run(ctx context.Context, job Job) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("QEMU: %w", err)
 	}
-	theirs.Close()
+	for _, f := range inherited[portFD-3:] {
+		f.Close()
+	}
+	if job.Listener != nil {
+		defer job.dig(tunnelPort)()
+	}
 
 	code, err := job.converse(ours, stopSpinner)
 	outside := ctx.Err()
@@ -79,6 +99,18 @@ func Run(ctx context.Context, job Job) (int, error) {
 		return 0, describe(err, complaints.String(), kernelLog.String())
 	}
 	return code, err
+}
+
+// dig joins the job's listener to the guest. fill waits until everything that came has gone its way.
+func (j *Job) dig(port *os.File) (fill func()) {
+	t := newTunnel(port)
+	var ends sync.WaitGroup
+	ends.Go(func() { t.accept(j.Listener) })
+	ends.Go(func() { t.serve(port, nil) }) // until QEMU has ended
+	return func() {
+		j.Listener.Close()
+		ends.Wait()
+	}
 }
 
 // errStopped says that the port was closed too early.

@@ -1,0 +1,13 @@
+// Package api is how a running machine is asked and told things from outside: HTTP with JSON on a Unix socket.
+// It has both ends, Serve and Client, and what they send each other. It knows no machine, only the interface
+// that one implements for it.
+//
+//	GET /api/v1/status                                    Status
+//	PUT /api/v1/pause, resume, power-off
+//	PUT /api/v1/event                                     EventRequest
+//	GET, PUT /api/v1/vms/VM/sdei                          SDEIState
+//	GET, PUT /api/v1/vms/VM/vcpus/INDEX/sdei-registers    Registers
+//
+// VM is a name or a number, 0 for the primary. What succeeds without an answer is 204, an error a JSON object
+// with the member "error", which is one sentence.
+package api
