@@ -137,13 +137,15 @@ func (b *builtin) Wait(cpu int, until uint64) bool {
 		defer t.Stop()
 		alarm = t.C
 	}
+	p := b.m.pcpus[cpu]
+	b.m.brake.rest(p)
 	select {
 	case <-alarm:
 	case <-b.cpus[cpu].wake:
 	case <-b.m.stopped:
 		return false
 	}
-	return true
+	return b.m.brake.wait(p)
 }
 
 // Wake implements scheduler.Machine.

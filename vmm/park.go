@@ -65,6 +65,14 @@ func (b *brake) wait(p *pcpu) bool {
 	return b.holders.Load() == 0
 }
 
+// rest says that p does nothing until it is woken.
+func (b *brake) rest(p *pcpu) {
+	b.mu.Lock()
+	p.resting = true
+	b.changed.Broadcast()
+	b.mu.Unlock()
+}
+
 // end lets nobody wait any more, and nobody run.
 func (b *brake) end() {
 	b.mu.Lock()
