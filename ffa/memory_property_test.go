@@ -13,6 +13,7 @@ type pageModel struct {
 	owner, borrower int // borrower -1: none
 	shared          bool
 	own, lent       Access
+	pinned          bool
 }
 
 func (p pageModel) access(vm int) Access {

@@ -1,425 +1,840 @@
 package ffa
 
 import (
+	"encoding/binary"
 	"fmt"
-	"maps"
+	"math"
+	"math/bits"
 	"slices"
-	"testing"
 
 	"github.com/hfvmm/hfvmm/hypercall"
-	"pgregory.net/rapid"
 )
 
-// model is a second, naive account of what SPCI guests see. Every call is made of the core and of the
-// model, which predicts the registers and who has the pCPU after it.
+// model is a second, naive account of what guests see, written from the interfaces' rules, for both of them. Every call
+// is made of the core and of the model, which says what must be in the registers after it, who has the pCPU,
+// and what is in memory.
 type model struct {
 	*rig
-	rt  *rapid.T
-	vm  []*modelVM
-	say int // number of messages sent
+	hf      bool // the interface of January 2019, else SPCI
+	vm      []*modelVM
+	all     []*modelCPU // every vCPU
+	pages   []pageModel // of all RAM
+	shadow  []byte      // what must be in it
+	pick    source      // what is random about a step
+	out     hypercall.Outcome
+	mail    int // messages sent
+	pins    int
+	steps   int
+	reached [numCorners]int
 }
 
 type modelVM struct {
-	id      int
+	index   int
 	mapped  bool
-	box     string // "", "received" or "read"
-	from    int
-	text    string
-	waiters []int
-	ready   []int
+	tx, rx  uint64 // of the mailbox, if mapped
+	box     modelBox
+	from    *modelVM
+	size    int // bytes
+	memory  bool
+	waiters []*modelVM
+	ready   []*modelVM // whose mailboxes became writable
+	blocked []*modelCPU
 	dead    bool
 	cpu     []*modelCPU
 }
 
+type modelBox uint8
+
+const (
+	empty modelBox = iota
+	unread
+	read
+)
+
+type modelState uint8
+
+// The states of a vCPU. The primary's are always running.
+const (
+	isOff modelState = iota
+	isReady
+	isRunning
+	awaitsMessage
+	awaitsInterrupt
+	isDead
+)
+
 type modelCPU struct {
 	*guest
-	vm      *modelVM
-	state   string    // of secondaries: off, ready, running, message, interrupt, dead
-	by      *modelCPU // running
-	lent    *modelCPU // of the primary: who has its pCPU
-	enabled map[uint64]bool
-	pending map[uint64]bool
+	vm       *modelVM
+	state    modelState
+	by       *modelCPU // running: on whose pCPU
+	lent     *modelCPU // of the primary: who has its pCPU
+	enabled  uint64    // a bit for each INTID
+	pending  uint64
+	kicked   bool
+	armed    bool // its timer
+	deadline uint64
+	boots    bool // it was switched on and did not run yet
+	boot     hypercall.Boot
+
+	x       [hypercall.NumRegs]uint64 // what it must see
+	changed bool
 }
 
-func newModel(t *rapid.T) *model {
-	m := &model{rig: newRig(t, 2, 2, 1), rt: t}
+// corner is something worth reaching. A run of random calls that is long enough reaches all of them.
+type corner uint8
+
+const (
+	aMessageEndedAWait corner = iota
+	aMessageWasThere
+	anInterruptEndedAWait
+	aWaitWasInterruptedAtOnce
+	aTimerEndedAWait
+	aBlockedRunToldTheTime
+	aFullMailboxMadeAWaiter
+	aWaiterWasTold
+	theOthersWereToBeNotified
+	aRunWasBusy
+	aRunOfADeadVMWasRefused
+	aSiblingWentOnInADeadVM
+	aKickWoke
+	aPageWasDonated
+	aPageWasLent
+	aPageWasShared
+	aPageCameBack
+	aTransferFoundNoRoom
+	aPinnedPageStayed
+	aBigMessageArrived
+	thePrimaryGotAMessage
+	numCorners
+)
+
+func (m *model) reach(c corner) { m.reached[c]++ }
+
+// newModel is a machine of four VMs, of three, three, two and one vCPU, and the model of it.
+func newModel(t tester, hf bool, pick source) *model {
+	m := &model{rig: newRig(t, 3, 3, 2, 1), hf: hf, pick: pick}
+	if hf {
+		m.serve(m.core.HF())
+	}
 	for i, guests := range m.rig.vms {
-		vm := &modelVM{id: i}
+		vm := &modelVM{index: i}
 		for j, g := range guests {
-			state := "off"
-			if j == 0 {
-				state = "ready"
+			c := &modelCPU{guest: g, vm: vm, state: isOff}
+			switch {
+			case i == primary:
+				c.state = isRunning
+			case j == 0:
+				c.state = isReady
 			}
-			vm.cpu = append(vm.cpu, &modelCPU{guest: g, vm: vm, state: state, enabled: map[uint64]bool{}, pending: map[uint64]bool{}})
+			vm.cpu = append(vm.cpu, c)
+			m.all = append(m.all, c)
 		}
 		m.vm = append(m.vm, vm)
+		for range vmSize / PageSize {
+			m.pages = append(m.pages, pageModel{owner: i, borrower: -1, own: rwx})
+		}
 	}
+	m.shadow = make([]byte, len(m.ram))
 	return m
 }
 
-// interrupts are the enabled and pending INTIDs in ascending order.
-func (c *modelCPU) interrupts() (ids []uint64) {
-	for _, id := range slices.Sorted(maps.Keys(c.pending)) {
-		if c.enabled[id] {
-			ids = append(ids, id)
-		}
-	}
-	return ids
+// Numbers of the interface of January 2019, by what the model calls them.
+var janNumbers = map[hypercall.FuncID]hypercall.FuncID{
+	spciRXTXMap: janVMConfigure, spciMsgSend: janMailboxSend, spciMsgWait: janMailboxReceive, spciMsgPoll: janMailboxReceive,
+	spciRXRelease: janMailboxClear, spciRun: janVCPURun, spciYield: janVCPUYield, spciIDGet: janVMGetID,
+	hfVMGetCount: janVMGetCount, hfVCPUGetCount: janVCPUGetCount, hfMailboxWritableGet: janMailboxWritableGet,
+	hfMailboxWaiterGet: janMailboxWaiterGet, hfInterruptEnable: janInterruptEnable, hfInterruptGet: janInterruptGet,
+	hfInterruptInject: janInterruptInject,
 }
 
-// caller draws a vCPU that can make a call now.
-func (m *model) caller() *modelCPU {
-	var can []*modelCPU
-	for _, vm := range m.vm {
-		for _, c := range vm.cpu {
-			if vm.id == 0 && c.lent == nil || c.state == "running" {
-				can = append(can, c)
-			}
-		}
+// id is how guests name VM index.
+func (m *model) id(index int) uint64 {
+	if m.hf {
+		return uint64(index)
 	}
-	return m.draw(can, "caller")
+	return uint64(index) + 1
 }
 
-// running draws a secondary's vCPU that runs; the action is skipped if none does.
-func (m *model) running() *modelCPU {
-	var can []*modelCPU
-	for _, vm := range m.vm[1:] {
-		for _, c := range vm.cpu {
-			if c.state == "running" {
-				can = append(can, c)
-			}
-		}
+// vcpuID is how SPCI names a vCPU in one register.
+func (m *model) vcpuID(c *modelCPU) uint64 { return m.id(c.vm.index)<<16 | uint64(c.ID.Index) }
+
+// begin loads a call into c's registers. Rules follow, which say what becomes of it, then finish makes it.
+//
+//go:norace
+func (m *model) begin(c *modelCPU, fn hypercall.FuncID, args ...uint64) {
+	if n, ok := janNumbers[fn]; ok && m.hf {
+		fn = n
 	}
-	if len(can) == 0 {
-		m.rt.Skip("nothing runs")
-	}
-	return m.draw(can, "running")
+	c.load(fn, args...)
+	c.x = c.guest.x
+	m.out = hypercall.Outcome{}
 }
 
-func (m *model) draw(from []*modelCPU, label string) *modelCPU {
-	return from[rapid.IntRange(0, len(from)-1).Draw(m.rt, label)]
+// finish makes the call that is loaded and compares.
+func (m *model) finish(c *modelCPU) {
+	m.compare(c, c.dispatch(hypercall.HVC))
 }
 
-func (m *model) anyVM(label string) *modelVM { return m.vm[rapid.IntRange(0, 2).Draw(m.rt, label)] }
-
-// returns checks that c's call came back with regs.
-func (m *model) returns(what string, c *modelCPU, out hypercall.Outcome, regs ...uint64) {
-	if out != (hypercall.Outcome{}) {
-		m.rt.Fatalf("%s of %v: outcome %+v, want a return", what, c.ID, out)
-	}
-	c.want(what, regs...)
-}
-
-// leaves checks that c left, and that its runner got regs.
-func (m *model) leaves(what string, c *modelCPU, out hypercall.Outcome, state string, regs ...uint64) {
-	if out != leaves {
-		m.rt.Fatalf("%s of %v: outcome %+v, want a leave", what, c.ID, out)
-	}
-	by := c.by
-	c.state, c.by, by.lent = state, nil, nil
-	by.want(what+", seen by the primary", regs...)
-}
-
-func (m *model) doMap() {
-	c := m.caller()
-	out := c.call(spciRXTXMap, txOf(c.vm.id), rxOf(c.vm.id), 1)
-	if c.vm.mapped {
-		m.returns("second map", c, out, errorRegs(-6)...)
-		return
-	}
-	c.vm.mapped = true
-	m.writable("map", c, out)
-}
-
-// writable checks the result of a call that made the mailbox of c's VM writable.
-func (m *model) writable(what string, c *modelCPU, out hypercall.Outcome) {
-	switch {
-	case len(c.vm.waiters) == 0:
-		m.returns(what, c, out, uint64(spciSuccess))
-	case c.vm.id == 0:
-		m.returns(what, c, out, uint64(spciRXRelease))
-	default:
-		m.leaves(what, c, out, "ready", uint64(spciRXRelease))
-		c.want(what, uint64(spciSuccess))
-	}
-}
-
-func (m *model) doSend() {
-	c, to := m.caller(), m.anyVM("to")
-	notify := rapid.Bool().Draw(m.rt, "notify")
-	text := fmt.Sprint("message ", m.say)
-	copy(m.page(txOf(c.vm.id)), text)
-	attributes := uint64(0)
-	if notify {
-		attributes = spciNotify
-	}
-	out := c.call(spciMsgSend, spciPair(idOf(c.vm.id), idOf(to.id)), 0, uint64(len(text)), attributes)
-	switch {
-	case to == c.vm || !c.vm.mapped:
-		m.returns("impossible send", c, out, errorRegs(-2)...)
-	case !to.mapped || to.box != "":
-		m.returns("send to a full mailbox", c, out, errorRegs(-4)...)
-		if notify && !slices.Contains(to.waiters, c.vm.id) {
-			to.waiters = append(to.waiters, c.vm.id)
-		}
-	default:
-		m.say++
-		to.box, to.from, to.text = "received", c.vm.id, text
-		size := uint64(0)
-		if to.id == 0 {
-			to.box = "read"
-			size = uint64(len(text))
-			if got := m.page(rxOf(0))[:size]; string(got) != text {
-				m.rt.Fatalf("the primary received %q, want %q", got, text)
-			}
-		}
-		if c.vm.id == 0 {
-			m.returns("send", c, out, uint64(spciSuccess))
-			return
-		}
-		m.leaves("send", c, out, "ready", uint64(spciMsgSend), spciPair(idOf(c.vm.id), idOf(to.id)), any64, size)
-		c.want("send", uint64(spciSuccess))
-	}
-}
-
-func (m *model) doReceive() {
-	c := m.caller()
-	fn := rapid.SampledFrom([]hypercall.FuncID{spciMsgPoll, spciMsgWait, spciMsgWait}).Draw(m.rt, "how")
-	out := c.call(fn)
-	switch {
-	case c.vm.id == 0:
-		m.returns("receive", c, out, errorRegs(-1)...)
-	case c.vm.box == "received":
-		m.returns("receive", c, out)
-		m.gets(c)
-	case fn == spciMsgPoll:
-		m.returns("poll", c, out, errorRegs(-7)...)
-	case len(c.interrupts()) > 0:
-		m.returns("interrupted wait", c, out, errorRegs(-5)...)
-	default:
-		m.leaves("wait", c, out, "message", uint64(spciMsgWait), spciVCPU(c.ID), 0)
-	}
-}
-
-// gets checks that c's receiving call returned the message of its VM.
-func (m *model) gets(c *modelCPU) {
-	c.read(c.vm.from, c.vm.text)
-	c.vm.box = "read"
-}
-
-func (m *model) doRelease() {
-	c := m.caller()
-	out := c.call(spciRXRelease)
-	switch c.vm.box {
-	case "":
-		m.returns("release of nothing", c, out, uint64(spciSuccess))
-	case "received":
-		m.returns("early release", c, out, errorRegs(-6)...)
-	case "read":
-		c.vm.box = ""
-		m.writable("release", c, out)
-	}
-}
-
-func (m *model) doRun() {
-	c := m.caller()
-	vm := m.anyVM("vm")
-	v := m.draw(vm.cpu, "vcpu")
-	out := c.call(spciRun, spciVCPU(v.ID))
-	switch {
-	case c.vm.id != 0:
-		m.returns("run by a secondary", c, out, errorRegs(-6)...)
-		return
-	case vm.id == 0:
-		m.returns("run of the primary", c, out, errorRegs(-2)...)
-		return
-	case v.state == "running":
-		m.returns("run of a running vCPU", c, out, errorRegs(-4)...)
-		return
-	case vm.dead, v.state == "off", v.state == "dead":
-		m.returns("run of a dead vCPU", c, out, errorRegs(-2)...)
-		return
-	case v.state == "ready":
-	case v.state == "message" && vm.box == "received":
-		m.gets(v)
-	case len(v.interrupts()) == 0:
-		m.returns("run of a blocked vCPU", c, out, errorRegs(-2)...)
-		return
-	case v.state == "message":
-		v.want("interrupted wait", errorRegs(-5)...)
-	}
-	if out != (hypercall.Outcome{Action: hypercall.Enter, VCPU: &v.VCPU}) {
-		m.rt.Fatalf("run of %v in state %s: outcome %+v", v.ID, v.state, out)
-	}
-	v.state, v.by, c.lent = "running", c, v
-}
-
-func (m *model) doYield() {
-	c := m.caller()
-	out := c.call(spciYield)
-	if c.vm.id == 0 {
-		m.returns("yield", c, out, uint64(spciSuccess))
-		return
-	}
-	m.leaves("yield", c, out, "ready", uint64(spciYield), spciVCPU(c.ID))
-}
-
-func (m *model) doPreempt() {
-	c := m.running()
-	out := m.core.Preempt(&c.VCPU)
+// compare compares what became of c, and the registers that vCPUs could read now, with the rules.
+//
+//go:norace
+func (m *model) compare(c *modelCPU, out hypercall.Outcome) {
 	m.settle()
-	m.leaves("preemption", c, out, "ready", uint64(spciInterrupt), spciVCPU(c.ID))
-}
-
-func (m *model) doWFI() {
-	c := m.running()
-	out := m.core.WaitForInterrupt(&c.VCPU)
-	m.settle()
-	if len(c.interrupts()) > 0 {
-		m.returns("WFI", c, out)
-		return
+	if out != m.out {
+		m.t.Fatalf("vCPU %v: outcome %+v, the model says %+v", c.ID, out, m.out)
 	}
-	m.leaves("WFI", c, out, "interrupt", uint64(hfRunWFI), spciVCPU(c.ID), 0)
-}
-
-func (m *model) doAbort() {
-	c := m.running()
-	if rapid.IntRange(0, 9).Draw(m.rt, "really") != 0 {
-		m.rt.Skip("rarely")
-	}
-	out := m.core.Abort(&c.VCPU)
-	m.settle()
-	if c.vm.dead {
-		m.leaves("abort in a dead VM", c, out, "dead", uint64(spciInterrupt), spciVCPU(c.ID))
-		return
-	}
-	c.vm.dead = true
-	m.leaves("abort", c, out, "dead", errorRegs(-8)...)
-}
-
-func (m *model) doInject() {
-	c, vm := m.caller(), m.anyVM("vm")
-	v := m.draw(vm.cpu, "vcpu")
-	intid := rapid.Uint64Range(0, 4).Draw(m.rt, "intid")
-	out := c.call(hfInterruptInject, idOf(vm.id), uint64(v.ID.Index), intid)
-	if c.vm.id != 0 && c.vm != vm {
-		m.returns("injection into another VM", c, out, failed)
-		return
-	}
-	had := len(v.interrupts()) > 0
-	v.pending[intid] = true
-	wakes := !had && len(v.interrupts()) > 0 && c != v
-	switch {
-	case !wakes:
-		m.returns("injection", c, out, 0)
-	case c.vm.id == 0:
-		m.returns("injection", c, out, 1)
-	default:
-		m.leaves("injection", c, out, "ready", uint64(hfRunWakeUp), spciVCPU(v.ID))
-		c.want("injection", 0)
-	}
-}
-
-func (m *model) doEnable() {
-	c := m.caller()
-	intid, on := rapid.Uint64Range(0, 4).Draw(m.rt, "intid"), rapid.Bool().Draw(m.rt, "on")
-	flag := uint64(0)
-	if on {
-		flag = 1
-	}
-	c.enabled[intid] = on
-	m.returns("enable", c, c.call(hfInterruptEnable, intid, flag), 0)
-}
-
-func (m *model) doTake() {
-	c := m.caller()
-	want := uint64(NoINTID)
-	if ids := c.interrupts(); len(ids) > 0 {
-		want = ids[0]
-		delete(c.pending, want)
-	}
-	m.returns("interrupt", c, c.call(hfInterruptGet), want)
-}
-
-func (m *model) doWaiter() {
-	c, vm := m.caller(), m.anyVM("vm")
-	want := uint64(failed)
-	if c.vm.id == 0 && vm.mapped && vm.box == "" && len(vm.waiters) > 0 {
-		w := m.vm[vm.waiters[0]]
-		vm.waiters = vm.waiters[1:]
-		if !slices.Contains(w.ready, vm.id) {
-			w.ready = append(w.ready, vm.id)
+	m.steps++
+	c.changed = true
+	for i, v := range m.all {
+		if v.changed || i == m.steps%len(m.all) { // the others are looked at in turn
+			v.changed = false
+			m.compareRegisters(v)
 		}
-		want = idOf(w.id)
 	}
-	m.returns("waiter", c, c.call(hfMailboxWaiterGet, idOf(vm.id)), want)
+	if out.Action == hypercall.Enter {
+		v := m.cpu(out.VCPU)
+		m.entered(v)
+		m.compareRegisters(v)
+	}
 }
 
-func (m *model) doWritable() {
-	c := m.caller()
-	want := uint64(failed)
-	if len(c.vm.ready) > 0 {
-		want = idOf(c.vm.ready[0])
-		c.vm.ready = c.vm.ready[1:]
+// compareRegisters compares what v could read if it went on now.
+//
+//go:norace
+func (m *model) compareRegisters(v *modelCPU) {
+	if (v.state == isReady || v.state == isRunning) && v.lent == nil && !v.boots && v.guest.x != v.x {
+		m.t.Fatalf("vCPU %v:\nregisters %#x, the model says\n          %#x", v.ID, v.guest.x, v.x)
 	}
-	m.returns("writable", c, c.call(hfMailboxWritableGet), want)
 }
 
-func (m *model) doOn() {
-	c := m.running()
-	v := m.draw(c.vm.cpu, "vcpu")
-	out := c.call(hypercall.PSCICPUOn, uint64(v.ID.Index), ramOf(c.vm.id).Base, 0)
-	if v.state != "off" {
-		m.returns("CPU_ON", c, out, code(-4))
-		return
-	}
-	v.state = "ready"
-	if _, ok := v.TakeBoot(); !ok {
-		m.rt.Fatalf("CPU_ON of %v without a boot state", v.ID)
-	}
-	m.leaves("CPU_ON", c, out, "ready", uint64(hfRunWakeUp), spciVCPU(v.ID))
-	c.want("CPU_ON", 0)
-}
+func (m *model) cpu(v *hypercall.VCPU) *modelCPU { return m.vm[v.ID.VM].cpu[v.ID.Index] }
 
-func (m *model) doOff() {
-	c := m.running()
-	if c.ID.Index == 0 {
-		m.rt.Skip("vCPU 0 stays on")
+// entered does what the machine does before v runs.
+func (m *model) entered(v *modelCPU) {
+	boot, boots := v.TakeBoot()
+	if boots != v.boots || boots && boot != v.boot {
+		m.t.Fatalf("vCPU %v begins afresh: %v from %+v, the model says %v from %+v", v.ID, boots, boot, v.boots, v.boot)
 	}
-	m.leaves("CPU_OFF", c, c.call(hypercall.PSCICPUOff), "off", uint64(hfRunWFI), spciVCPU(c.ID), 0)
+	if v.boots { // it has what the machine gives it, not what a call of its former life left
+		v.x, v.boots = v.guest.x, false
+	}
 }
 
 // check compares what can be seen without a call.
-func (m *model) check() {
-	for _, vm := range m.vm {
-		for _, c := range vm.cpu {
-			var by *hypercall.VCPU
-			if c.by != nil {
-				by = &c.by.VCPU
-			}
-			if got := m.core.Runner(&c.VCPU); got != by {
-				m.rt.Fatalf("vCPU %v in state %s is run by %v", c.ID, c.state, got)
-			}
-			if line := m.core.IRQLine(&c.VCPU); line != (len(c.interrupts()) > 0) {
-				m.rt.Fatalf("vCPU %v: IRQ line %v, interrupts %v", c.ID, line, c.interrupts())
-			}
-		}
+//
+//go:norace
+func (m *model) check(c *modelCPU) {
+	var by *hypercall.VCPU
+	if c.by != nil {
+		by = &c.by.VCPU
+	}
+	if got := m.core.Runner(&c.VCPU); got != by {
+		m.t.Fatalf("vCPU %v in state %d is run by %v", c.ID, c.state, got)
+	}
+	if line := m.core.IRQLine(&c.VCPU); line != c.line() {
+		m.t.Fatalf("vCPU %v: IRQ line %v, enabled %#x, pending %#x", c.ID, line, c.enabled, c.pending)
 	}
 }
 
-func TestCoreAgreesWithTheModel(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		m := newModel(t)
-		action := func(do func()) func(*rapid.T) {
-			return func(t *rapid.T) { m.rt, m.rig.t = t, t; do() }
+// What calls return.
+
+// gets puts results into c's registers from x0 on.
+//
+//go:norace
+func (c *modelCPU) gets(regs ...uint64) {
+	for i, r := range regs {
+		if r != any64 {
+			c.x[i] = r
 		}
-		t.Repeat(map[string]func(*rapid.T){
-			"map": action(m.doMap), "send": action(m.doSend), "send2": action(m.doSend), "receive": action(m.doReceive),
-			"release": action(m.doRelease), "run": action(m.doRun), "run2": action(m.doRun), "run3": action(m.doRun),
-			"yield": action(m.doYield), "preempt": action(m.doPreempt), "wfi": action(m.doWFI), "abort": action(m.doAbort),
-			"inject": action(m.doInject), "enable": action(m.doEnable), "take": action(m.doTake), "waiter": action(m.doWaiter),
-			"writable": action(m.doWritable), "on": action(m.doOn), "off": action(m.doOff),
-			"": func(*rapid.T) { m.check() },
-		})
-	})
+	}
+	c.changed = true
+}
+
+func (m *model) succeeds(c *modelCPU) {
+	if m.hf {
+		c.gets(0)
+	} else {
+		c.gets(uint64(spciSuccess))
+	}
+}
+
+// fails answers -1 or an error code of SPCI.
+func (m *model) fails(c *modelCPU, code int64) {
+	if m.hf {
+		c.gets(math.MaxUint64)
+	} else {
+		c.gets(uint64(spciError), any64, uint64(code))
+	}
+}
+
+// refuses answers a run that does not begin: the interface of January 2019 has but one word for that.
+func (m *model) refuses(c *modelCPU, code int64) {
+	if m.hf {
+		c.gets(2)
+	} else {
+		m.fails(c, code)
+	}
+}
+
+// hasMail answers a receiving call with the message in the mailbox.
+func (m *model) hasMail(c *modelCPU) {
+	vm := c.vm
+	vm.box = read
+	if m.hf {
+		c.gets(m.id(vm.from.index) | uint64(vm.size)<<32)
+		return
+	}
+	attributes := uint64(0)
+	if vm.memory {
+		attributes = 2
+	}
+	c.gets(uint64(spciMsgSend), m.id(vm.from.index)<<16|m.id(vm.index), any64, uint64(vm.size), attributes)
+}
+
+func (m *model) hasNoMail(c *modelCPU, code int64) {
+	if m.hf {
+		c.gets(0xFFFF_FFFF)
+	} else {
+		m.fails(c, code)
+	}
+}
+
+// leave takes the pCPU from c; the primary's call gets the result that SPCI or the other interface has.
+func (m *model) leave(c *modelCPU, next modelState, jan uint64, spci ...uint64) {
+	m.out = leaves
+	by := c.by
+	c.state, c.by, by.lent = next, nil, nil
+	if m.hf {
+		by.gets(jan)
+	} else {
+		by.gets(spci...)
+	}
+}
+
+func (m *model) wakeUp(c, target *modelCPU) {
+	m.leave(c, isReady, wakeUp(m.id(target.vm.index), uint64(target.ID.Index)), uint64(hfRunWakeUp), m.vcpuID(target))
+}
+
+func (m *model) preempted(c *modelCPU) {
+	m.leave(c, isReady, 0, uint64(spciInterrupt), m.vcpuID(c))
+}
+
+// line is the level of c's IRQ line.
+func (c *modelCPU) line() bool { return c.enabled&c.pending != 0 }
+
+// left is the time in ns until c's timer fires.
+func (c *modelCPU) left() uint64 {
+	if !c.armed || c.deadline <= c.rig.now {
+		return 0
+	}
+	return c.deadline - c.rig.now
+}
+
+func (c *modelCPU) fired() bool { return c.armed && c.left() == 0 }
+
+// fire turns the expired timer into its interrupt.
+func (c *modelCPU) fire() { c.pending |= 1 << 3; c.armed = false }
+
+// awake reports whether c, about to block, does not, because of an interrupt or a kick.
+func (c *modelCPU) awake() bool {
+	was := c.kicked
+	c.kicked = false
+	return was || c.line()
+}
+
+// blocks answers the primary about c, which blocks.
+func (m *model) blocks(c *modelCPU, next modelState) {
+	fn, jan, ns := spciMsgWait, uint64(2), c.left()
+	if next == awaitsInterrupt {
+		fn = hfRunWFI
+	}
+	if ns != 0 {
+		jan = 5 | ns<<8
+	}
+	if c.fired() {
+		m.preempted(c)
+		c.state = next
+	} else {
+		m.leave(c, next, jan, uint64(fn), m.vcpuID(c), ns)
+	}
+}
+
+// The calls, each with its rules.
+
+func (m *model) configure(c *modelCPU, tx, rx, count uint64) {
+	vm := c.vm
+	m.begin(c, spciRXTXMap, tx, rx, count)
+	switch {
+	case !m.hf && count != 1, tx%PageSize != 0, rx%PageSize != 0, tx == rx:
+		m.fails(c, -2)
+	case vm.mapped || !m.free(vm, tx) || !m.free(vm, rx):
+		m.fails(c, -6)
+	default:
+		vm.mapped, vm.tx, vm.rx = true, tx, rx
+		m.becomesWritable(c)
+	}
+	m.finish(c)
+}
+
+// becomesWritable answers a call that let c's mailbox take messages.
+func (m *model) becomesWritable(c *modelCPU) {
+	m.succeeds(c)
+	if len(c.vm.waiters) == 0 {
+		return
+	}
+	m.reach(theOthersWereToBeNotified)
+	if c.vm.index != 0 {
+		m.leave(c, isReady, 6, uint64(spciRXRelease))
+	} else if m.hf {
+		c.gets(1)
+	} else {
+		c.gets(uint64(spciRXRelease))
+	}
+}
+
+// write puts data into c's send page, if it has one.
+func (m *model) write(vm *modelVM, data []byte) {
+	if vm.mapped {
+		copy(m.page(vm.tx), data)
+		copy(m.at(vm.tx), data)
+	}
+}
+
+// at is a page of the shadow.
+func (m *model) at(ipa uint64) []byte { return m.shadow[ipa-ramBase:][:PageSize] }
+
+// sendable says whether c can send to a VM, nil for none, and makes it a waiter if it is to be.
+//
+//go:norace
+func (m *model) sendable(c *modelCPU, to *modelVM, size uint64, notify bool) bool {
+	switch {
+	case to == nil || to == c.vm || !c.vm.mapped || size > 4096:
+		m.fails(c, -2)
+	case !to.mapped || to.box != empty:
+		m.fails(c, -4)
+		if notify && !slices.Contains(to.waiters, c.vm) {
+			m.reach(aFullMailboxMadeAWaiter)
+			to.waiters = append(to.waiters, c.vm)
+		}
+	default:
+		return true
+	}
+	return false
+}
+
+func (m *model) send(c *modelCPU, from uint64, to *modelVM, toID, size uint64, notify bool) {
+	m.mail++
+	var text [16]byte
+	binary.LittleEndian.PutUint64(text[:], uint64(m.mail))
+	m.write(c.vm, text[:])
+	if m.hf {
+		m.begin(c, spciMsgSend, toID, size, uint64(bit(notify)))
+	} else {
+		m.begin(c, spciMsgSend, from<<16|toID, 0, size, uint64(bit(notify)))
+	}
+	if !m.hf && from != m.id(c.vm.index) {
+		m.fails(c, -2)
+	} else if m.sendable(c, to, size, notify) {
+		m.post(c, to, int(size), false)
+	}
+	m.finish(c)
+	if to != nil && to.mapped {
+		m.same(to.rx, min(size, 64))
+	}
+}
+
+// post puts the message in c's send page into the mailbox of a VM that can take it.
+func (m *model) post(c *modelCPU, to *modelVM, size int, memory bool) {
+	copy(m.at(to.rx), m.at(c.vm.tx)[:size])
+	to.box, to.from, to.size, to.memory = unread, c.vm, size, memory
+	jan := wakeUp(m.id(to.index), 0xFFFF)
+	told := []uint64{uint64(spciMsgSend), m.id(c.vm.index)<<16 | m.id(to.index), any64, 0}[:4:4]
+	taker := uint64(0xFFFF)
+	if size == 4096 {
+		m.reach(aBigMessageArrived)
+	}
+	if to.index == 0 {
+		m.reach(thePrimaryGotAMessage)
+		to.box = read
+		jan = 4 | uint64(size)<<32
+		told = []uint64{told[0], told[1], any64, uint64(size), uint64(bit(memory)) << 1}
+	} else if n := len(to.blocked) - 1; n >= 0 { // in January 2019, whoever blocked last has it
+		m.reach(aMessageEndedAWait)
+		last := to.blocked[n]
+		to.blocked = to.blocked[:n]
+		last.state = isReady
+		m.hasMail(last)
+		taker = uint64(last.ID.Index)
+		jan = wakeUp(m.id(to.index), taker)
+	}
+	switch {
+	case c.vm.index != 0:
+		m.succeeds(c)
+		m.leave(c, isReady, jan, told...)
+	case m.hf:
+		c.gets(taker)
+	default:
+		m.succeeds(c)
+	}
+}
+
+func (m *model) receive(c *modelCPU, block bool) {
+	fn := spciMsgPoll
+	if block {
+		fn = spciMsgWait
+	}
+	m.begin(c, fn, uint64(bit(block)))
+	switch {
+	case c.vm.index == 0:
+		m.hasNoMail(c, -1)
+	case c.vm.box == unread:
+		m.reach(aMessageWasThere)
+		m.hasMail(c)
+	case !block:
+		m.hasNoMail(c, -7)
+	case c.awake():
+		m.reach(aWaitWasInterruptedAtOnce)
+		m.hasNoMail(c, -5)
+	default:
+		if m.hf {
+			c.vm.blocked = append(c.vm.blocked, c)
+		}
+		m.blocks(c, awaitsMessage)
+	}
+	m.finish(c)
+}
+
+// interruptedWait ends the receiving call that c is blocked in, with no message.
+func (m *model) interruptedWait(c *modelCPU) {
+	m.hasNoMail(c, -5)
+	if i := slices.Index(c.vm.blocked, c); i >= 0 {
+		c.vm.blocked = slices.Delete(c.vm.blocked, i, i+1)
+	}
+}
+
+func (m *model) release(c *modelCPU) {
+	m.begin(c, spciRXRelease)
+	switch c.vm.box {
+	case empty:
+		if m.succeeds(c); m.hf {
+			m.fails(c, 0)
+		}
+	case unread:
+		m.fails(c, -6)
+	case read:
+		c.vm.box = empty
+		m.becomesWritable(c)
+	}
+	m.finish(c)
+}
+
+// ends reports whether something ends what v, which is not off, waits for, and answers its call.
+func (m *model) ends(v *modelCPU, interrupt bool) bool {
+	switch {
+	case v.state == awaitsMessage && v.vm.box == unread:
+		m.reach(aMessageEndedAWait)
+		m.hasMail(v)
+	case v.state == awaitsMessage && interrupt:
+		m.reach(anInterruptEndedAWait)
+		m.interruptedWait(v)
+	case v.state == awaitsMessage, v.state == awaitsInterrupt && !interrupt:
+		return false
+	}
+	return true
+}
+
+// run has c run vCPU index of a VM, nil for none.
+func (m *model) run(c *modelCPU, vm *modelVM, vmID, index uint64) {
+	if m.hf {
+		m.begin(c, spciRun, vmID, index)
+	} else {
+		m.begin(c, spciRun, vmID<<16|index)
+	}
+	m.lend(c, vm, index)
+	m.finish(c)
+}
+
+func (m *model) lend(c *modelCPU, vm *modelVM, index uint64) {
+	if c.vm.index != 0 {
+		m.refuses(c, -6)
+		return
+	}
+	if vm == nil || vm.index == 0 || index >= uint64(len(vm.cpu)) {
+		m.refuses(c, -2)
+		return
+	}
+	v := vm.cpu[index]
+	switch {
+	case v.state == isRunning:
+		m.reach(aRunWasBusy)
+		m.refuses(c, -4)
+		return
+	case vm.dead:
+		m.reach(aRunOfADeadVMWasRefused)
+		v.state = isDead
+		m.refuses(c, -2)
+		return
+	case v.state == isOff:
+		m.refuses(c, -2)
+		return
+	}
+	fired := v.state != isReady && v.fired()
+	if !m.ends(v, fired || v.line()) {
+		if !v.armed {
+			m.refuses(c, -2)
+			return
+		}
+		m.reach(aBlockedRunToldTheTime)
+		fn := spciMsgWait
+		if v.state == awaitsInterrupt {
+			fn = hfRunWFI
+		}
+		if m.hf {
+			c.gets(5 | v.left()<<8)
+		} else {
+			c.gets(uint64(fn), m.vcpuID(v), v.left())
+		}
+		return
+	}
+	if fired {
+		m.reach(aTimerEndedAWait)
+		v.fire()
+	}
+	v.state, v.by, c.lent = isRunning, c, v
+	m.out = hypercall.Outcome{Action: hypercall.Enter, VCPU: &v.VCPU}
+}
+
+func (m *model) yield(c *modelCPU) {
+	m.begin(c, spciYield)
+	m.succeeds(c)
+	if c.vm.index != 0 {
+		m.leave(c, isReady, 1, uint64(spciYield), m.vcpuID(c))
+	}
+	m.finish(c)
+}
+
+// happen compares what becomes of c when something other than a call of its own stopped it.
+func (m *model) happen(c *modelCPU, rule func(), event func(*hypercall.VCPU) hypercall.Outcome) {
+	c.guest.Regs.Forget()
+	m.out = hypercall.Outcome{}
+	rule()
+	m.compare(c, event(&c.VCPU))
+}
+
+func (m *model) preempt(c *modelCPU) { m.happen(c, func() { m.preempted(c) }, m.core.Preempt) }
+
+func (m *model) wfi(c *modelCPU) {
+	m.happen(c, func() {
+		if !c.awake() {
+			m.blocks(c, awaitsInterrupt)
+		}
+	}, m.core.WaitForInterrupt)
+}
+
+func (m *model) suspend(c *modelCPU) {
+	m.begin(c, hypercall.PSCICPUSuspend)
+	if c.gets(0); !c.awake() {
+		m.blocks(c, awaitsInterrupt)
+	}
+	m.finish(c)
+}
+
+func (m *model) abort(c *modelCPU) {
+	m.happen(c, func() {
+		c.vm.dead, c.vm.blocked = true, c.vm.blocked[:0]
+		m.leave(c, isDead, 2, uint64(spciError), any64, code(-8))
+		for _, sibling := range c.vm.cpu {
+			if sibling.state == isRunning {
+				m.reach(aSiblingWentOnInADeadVM)
+			}
+		}
+	}, m.core.Abort)
+}
+
+// expire is the timer of c, which runs, firing: the pCPU is the primary's.
+func (m *model) expire(c *modelCPU) {
+	m.happen(c, func() { c.fire(); m.preempted(c) }, m.core.TimerExpired)
+}
+
+// fires is the timer of c, about to run, having fired.
+func (m *model) fires(c *modelCPU) {
+	m.happen(c, c.fire, func(v *hypercall.VCPU) hypercall.Outcome { m.core.TimerFired(v); return hypercall.Outcome{} })
+}
+
+// kick is the machine having a sibling of c look for something.
+func (m *model) kick(c *modelCPU, index int) {
+	v := c.vm.cpu[index]
+	m.happen(c, func() {
+		switch v.state {
+		case isReady, isRunning:
+			v.kicked = true
+		case awaitsMessage, awaitsInterrupt:
+			m.reach(aKickWoke)
+			m.ends(v, true)
+			v.state = isReady
+			m.wakeUp(c, v)
+		}
+	}, func(u *hypercall.VCPU) hypercall.Outcome { return m.core.Kick(u, index) })
+}
+
+func (m *model) inject(c *modelCPU, vm *modelVM, vmID, index, intid uint64) {
+	m.begin(c, hfInterruptInject, vmID, index, intid)
+	if vm == nil || index >= uint64(len(vm.cpu)) || intid > 63 || c.vm.index != 0 && c.vm != vm {
+		c.gets(math.MaxUint64)
+		m.finish(c)
+		return
+	}
+	v := vm.cpu[index]
+	had := v.line()
+	v.pending |= 1 << intid
+	c.gets(0)
+	if !had && v.line() {
+		if slices.Contains(vm.blocked, v) {
+			m.reach(anInterruptEndedAWait)
+			m.interruptedWait(v)
+			v.state = isReady
+		}
+		switch {
+		case v == c:
+		case c.vm.index == 0:
+			c.gets(1)
+		default:
+			m.wakeUp(c, v)
+		}
+	}
+	m.finish(c)
+}
+
+func (m *model) enable(c *modelCPU, intid uint64, on bool) {
+	m.begin(c, hfInterruptEnable, intid, uint64(bit(on)))
+	c.gets(0)
+	switch {
+	case intid > 63:
+		c.gets(math.MaxUint64)
+	case on:
+		c.enabled |= 1 << intid
+	default:
+		c.enabled &^= 1 << intid
+	}
+	m.finish(c)
+}
+
+func (m *model) take(c *modelCPU) {
+	m.begin(c, hfInterruptGet)
+	c.gets(0xFFFF_FFFF)
+	if c.line() {
+		lowest := bits.TrailingZeros64(c.enabled & c.pending)
+		c.pending &^= 1 << lowest
+		c.gets(uint64(lowest))
+	}
+	m.finish(c)
+}
+
+func (m *model) waiter(c *modelCPU, vm *modelVM, vmID uint64) {
+	m.begin(c, hfMailboxWaiterGet, vmID)
+	c.gets(math.MaxUint64)
+	if c.vm.index == 0 && vm != nil && vm.mapped && vm.box == empty && len(vm.waiters) > 0 {
+		m.reach(aWaiterWasTold)
+		w := vm.waiters[0]
+		vm.waiters = slices.Delete(vm.waiters, 0, 1)
+		if !slices.Contains(w.ready, vm) {
+			w.ready = append(w.ready, vm)
+		}
+		c.gets(m.id(w.index))
+	}
+	m.finish(c)
+}
+
+func (m *model) writable(c *modelCPU) {
+	m.begin(c, hfMailboxWritableGet)
+	c.gets(math.MaxUint64)
+	if len(c.vm.ready) > 0 {
+		c.gets(m.id(c.vm.ready[0].index))
+		c.vm.ready = slices.Delete(c.vm.ready, 0, 1)
+	}
+	m.finish(c)
+}
+
+func (m *model) on(c *modelCPU, index, entry, context uint64) {
+	m.begin(c, hypercall.PSCICPUOn|hypercall.SMC64, index, entry, context)
+	switch {
+	case index >= uint64(len(c.vm.cpu)):
+		c.gets(code(-2))
+	case entry%4 != 0 || !m.may(c.vm, entry, Execute):
+		c.gets(code(-9))
+	case c.vm.cpu[index].state != isOff:
+		c.gets(code(-4))
+	default:
+		v := c.vm.cpu[index]
+		v.state, v.boots, v.boot = isReady, true, hypercall.Boot{Entry: entry, X0: context}
+		c.gets(0)
+		m.wakeUp(c, v)
+	}
+	m.finish(c)
+}
+
+func (m *model) switchOff(c *modelCPU) {
+	m.begin(c, hypercall.PSCICPUOff)
+	c.armed = false
+	m.leave(c, isOff, 2, uint64(hfRunWFI), m.vcpuID(c), 0)
+	m.finish(c)
+}
+
+func (m *model) affinity(c *modelCPU, index, level uint64) {
+	m.begin(c, hypercall.PSCIAffinityInfo, index, level)
+	switch {
+	case index >= uint64(len(c.vm.cpu)) || level != 0:
+		c.gets(code(-2))
+	case c.vm.cpu[index].state == isOff:
+		c.gets(1)
+	default:
+		c.gets(0)
+	}
+	m.finish(c)
+}
+
+// ask makes a call that only tells something.
+func (m *model) ask(c *modelCPU, what int, vm *modelVM, vmID uint64) {
+	switch what {
+	case 0:
+		m.begin(c, spciIDGet)
+		if m.hf {
+			c.gets(uint64(c.vm.index))
+		} else {
+			c.gets(uint64(spciSuccess), any64, m.id(c.vm.index))
+		}
+	case 1:
+		m.begin(c, hfVMGetCount)
+		c.gets(4)
+	default:
+		m.begin(c, hfVCPUGetCount, vmID)
+		if c.gets(math.MaxUint64); vm != nil && c.vm.index == 0 {
+			c.gets(uint64(len(vm.cpu)))
+		}
+	}
+	m.finish(c)
+}
+
+func bit(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func (s modelState) String() string {
+	return [...]string{"off", "ready", "running", "awaits a message", "awaits an interrupt", "dead"}[s]
+}
+
+// String says where the machine stands.
+func (m *model) String() (s string) {
+	for _, vm := range m.vm {
+		s += fmt.Sprintf("VM %d: mapped %v, mailbox %d, dead %v;", vm.index, vm.mapped, vm.box, vm.dead)
+		for _, c := range vm.cpu {
+			s += fmt.Sprintf(" %v %v", c.ID, c.state)
+		}
+		s += "\n"
+	}
+	return s
 }

@@ -153,11 +153,17 @@ func (g *guest) dispatch(c hypercall.Conduit) hypercall.Outcome {
 	return table.Dispatch(&g.VCPU, hypercall.FuncID(g.x[0]), c)
 }
 
+// noArguments is rubbish, different in each register.
+var noArguments = func() (x [hypercall.NumRegs]uint64) {
+	for i := range x {
+		x[i] = 0xDEAD_0000_0000_0000 | uint64(i)
+	}
+	return x
+}()
+
 // load puts a call in g's registers, with rubbish where there is no argument.
 func (g *guest) load(fn hypercall.FuncID, args ...uint64) {
-	for i := range g.x {
-		g.x[i] = 0xDEAD_0000_0000_0000 | uint64(i)
-	}
+	g.x = noArguments
 	g.x[0] = uint64(fn)
 	copy(g.x[1:], args)
 	g.Regs.Forget()
