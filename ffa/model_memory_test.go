@@ -171,6 +171,21 @@ func (m *model) move(from, to *modelVM, t transferOf) (code int64) {
 	return 0
 }
 
+// returnLoans gives back what a dead VM has borrowed, cleared where it alone could write.
+func (m *model) returnLoans(vm *modelVM) {
+	for i := range m.pages {
+		p := &m.pages[i]
+		if p.borrower != vm.index {
+			continue
+		}
+		m.reach(aDeadVMGaveAPageBack)
+		if p.lent&Write != 0 && !p.shared {
+			clear(m.at(ramBase + uint64(i)*PageSize))
+		}
+		p.borrower, p.lent, p.shared = -1, 0, false
+	}
+}
+
 // shareMemory is Hafnium's call: it zeroes, and gives what it lent back to the owner.
 func (m *model) shareMemory(c *modelCPU, to *modelVM, toID uint64, how int, s Span) {
 	m.begin(c, hfShareMemory, toID<<32|uint64(how), s.Base, s.Size)

@@ -332,7 +332,7 @@ var (
 			of := 200
 			for _, sibling := range c.vm.cpu {
 				if sibling != c && sibling.state == isRunning { // the more interesting case
-					of = 20
+					of = 5
 				}
 			}
 			if m.chance(of, "abort") {
@@ -341,6 +341,9 @@ var (
 		}},
 	}, everybody...)
 )
+
+// alsoAbort is what a vCPU of a dead VM that still runs does often.
+var alsoAbort = action{name: "abort as well", do: func(m *model, c *modelCPU) { m.abort(c) }}
 
 // deck has each action as often as its weight, for one interface.
 func deck(actions []action, hf bool) (d []*action) {
@@ -381,6 +384,9 @@ func (p *player) step() {
 		c, cards = c.lent, p.decks[1]
 	}
 	a := cards[p.pick.below(len(cards), "action")]
+	if c.vm.dead && p.chance(4, "abort as well") {
+		a = &alsoAbort
+	}
 	p.log[p.moved%len(p.log)] = move{names[c.vm.index][c.ID.Index], a}
 	p.moved++
 	a.do(p.model, c)
@@ -548,7 +554,7 @@ func episodeSteps(seed uint64) int { return 32 << (seed % 8) }
 
 func spciOnly(c corner) bool {
 	switch c {
-	case aPageWasDonated, aPageWasLent, aPageWasShared, aPageCameBack, aTransferFoundNoRoom, aPinnedPageStayed:
+	case aPageWasDonated, aPageWasLent, aPageWasShared, aPageCameBack, aDeadVMGaveAPageBack, aTransferFoundNoRoom, aPinnedPageStayed:
 		return true
 	}
 	return false

@@ -97,11 +97,13 @@ const (
 	aRunWasBusy
 	aRunOfADeadVMWasRefused
 	aSiblingWentOnInADeadVM
+	aSiblingAbortedInADeadVM
 	aKickWoke
 	aPageWasDonated
 	aPageWasLent
 	aPageWasShared
 	aPageCameBack
+	aDeadVMGaveAPageBack
 	aTransferFoundNoRoom
 	aPinnedPageStayed
 	aBigMessageArrived
@@ -640,9 +642,17 @@ func (m *model) suspend(c *modelCPU) {
 	m.finish(c)
 }
 
+// abort ends c's VM, of which the primary is told once, and what that has borrowed goes back.
 func (m *model) abort(c *modelCPU) {
 	m.happen(c, func() {
+		if c.vm.dead {
+			m.reach(aSiblingAbortedInADeadVM)
+			m.preempted(c)
+			c.state = isDead
+			return
+		}
 		c.vm.dead, c.vm.blocked = true, c.vm.blocked[:0]
+		m.returnLoans(c.vm)
 		m.leave(c, isDead, 2, uint64(spciError), any64, code(-8))
 		for _, sibling := range c.vm.cpu {
 			if sibling.state == isRunning {
