@@ -50,7 +50,7 @@ func TestBadInputIsRefusedWithItsNameAndARemedy(t *testing.T) {
 		{"unknown scope of SDEI", []string{"--primary=Image", "--sdei=some"}, []string{`--sdei`, `"some"`, "give off or primary or all"}},
 		{"unknown check of the scheduler", []string{"--primary=Image", "--check-scheduler=hard"}, []string{`--check-scheduler`, `"hard"`, "give off or warn or strict"}},
 		{"unknown scope of PV_SCHED", []string{"--primary=Image", "--pvsched=some"}, []string{`--pvsched`, `"some"`, "give off or primary or all"}},
-		{"unknown host", []string{"--primary=Image", "--host=moon"}, []string{`--host`, `"moon"`, "give auto or kvm or lab"}},
+		{"unknown host", []string{"--primary=Image", "--host=moon"}, []string{`--host`, `"moon"`, "give auto, kvm or lab"}},
 		{"unknown log format", []string{"--primary=Image", "--log-format=xml"}, []string{`"xml"`, "give text or json"}},
 		{"unknown serial", []string{"--primary=Image", "--serial=tty"}, []string{`--serial`, `"tty"`, "give stdio"}},
 		{"serial without path", []string{"--primary=Image", "--serial=unix="}, []string{`--serial`, `"unix="`, "unix=PATH"}},

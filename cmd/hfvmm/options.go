@@ -56,7 +56,7 @@ func newOptions() *options {
 		scheduler:   choice{scheduler.RoundRobin.String(), words(scheduler.Policies[:])},
 		abi:         choice{vmm.SPCI.String(), words(vmm.ABIs[:])},
 		conduit:     choice{hvc, []string{hvc, smc}},
-		smccc:       choice{vmm.SMCCCOfHost.String(), words(vmm.SMCCCs[:])},
+		smccc:       choice{"", words(vmm.SMCCCs[:])}, // as the interface wants it
 		sdei:        scopeChoice(),
 		pvsched:     scopeChoice(),
 		check:       choice{vmm.CheckOff.String(), words(vmm.Checks[:])},
@@ -81,7 +81,7 @@ func (o *options) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.manifest, "manifest", "", "`FILE` with a Hafnium manifest (.dts or .dtb), in place of --primary and --secondary, or Hafnium's older vms.txt (.txt), in place of --secondary")
 	f.Var(&o.abi, "abi", "interface between the VMs and hfvmm")
 	f.Var(&o.conduit, "conduit", "instruction with which Linux is told to call hfvmm")
-	f.Var(&o.smccc, "smccc-version", "version of the calling convention that VMs are told: what the host's KVM says, which is 1.1, or 1.2, without which Linux's FF-A driver does not start")
+	f.Var(&o.smccc, "smccc-version", "version of the calling convention that VMs are told: what the host's KVM says, which is 1.1, or 1.2, without which Linux's FF-A driver does not start; 1.2 with --abi=ffa unless given")
 	f.Var(&o.sdei, "sdei", "VMs that can register for software delegated exceptions (SDEI)")
 	f.Var(&o.pvsched, "pvsched", "VMs that can ask which of their vCPUs are scheduled out (PV_SCHED)")
 	f.Var(&o.check, "check-scheduler", "hold the primary to the duties of a scheduler: warn reports each breach and counts, strict also ends the machine at the first that it must not commit")
@@ -107,12 +107,16 @@ func (o *options) config(log *slog.Logger) (vmm.Config, error) {
 		CPUs:        int(o.cpus),
 		Secondaries: o.secondaries,
 		SMC:         o.conduit.value == smc,
-		SMCCC:       vmm.SMCCC(o.smccc.index()),
 		SDEI:        scope(o.sdei),
 		PVSched:     scope(o.pvsched),
 		Check:       vmm.Check(o.check.index()),
 		Scheduler:   scheduler.Policy(o.scheduler.index()),
 		Slice:       time.Duration(o.slice),
+	}
+	if o.smccc.value != "" {
+		cfg.SMCCC = vmm.SMCCC(o.smccc.index())
+	} else if o.abi.value == vmm.FFA.String() {
+		cfg.SMCCC = vmm.SMCCC12
 	}
 	cfg.ReportedCPUs = int(o.reported)
 	cfg.ABI = vmm.ABI(o.abi.index())

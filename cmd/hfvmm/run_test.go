@@ -42,6 +42,14 @@ func TestFlagsDescribeTheMachine(t *testing.T) {
 				{Name: "busy", Image: "busy.bin", VCPUs: 1, Memory: 1 << 20},
 			},
 		}},
+		{"FF-A", []string{"--primary", "Image", "--abi=ffa"}, vmm.Config{
+			Primary: vmm.Primary{Kernel: "Image"},
+			Memory:  512 << 20, CPUs: 2, Slice: time.Millisecond, ABI: vmm.FFA, SMCCC: vmm.SMCCC12,
+		}},
+		{"FF-A without what Linux needs", []string{"--primary", "Image", "--abi=ffa", "--smccc-version=host"}, vmm.Config{
+			Primary: vmm.Primary{Kernel: "Image"},
+			Memory:  512 << 20, CPUs: 2, Slice: time.Millisecond, ABI: vmm.FFA,
+		}},
 		{"one image twice", []string{"--primary=Image", "--secondary=echo.bin", "--secondary=image=echo.bin"}, vmm.Config{
 			Primary: vmm.Primary{Kernel: "Image"},
 			Memory:  512 << 20, CPUs: 2, Slice: time.Millisecond,

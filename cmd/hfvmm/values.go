@@ -65,7 +65,8 @@ func (c *choice) Type() string   { return strings.Join(c.words, "|") }
 func (c *choice) String() string { return c.value }
 func (c *choice) Set(text string) error {
 	if !slices.Contains(c.words, text) {
-		return fmt.Errorf("%q is not known; give %s", text, strings.Join(c.words, " or "))
+		last := len(c.words) - 1
+		return fmt.Errorf("%q is not known; give %s or %s", text, strings.Join(c.words[:last], ", "), c.words[last])
 	}
 	c.value = text
 	return nil

@@ -1,0 +1,69 @@
+package guest_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hfvmm/hfvmm/vmm"
+)
+
+// ffaInitrd holds the kernel's own modules for FF-A.
+const ffaInitrd = build + "/ffa.cpio"
+
+// ffaMachine is a machine whose primary does jobs by FF-A, beside these secondaries.
+func ffaMachine(cpus int, jobs string, secondaries ...string) vmm.Config {
+	cfg := vmm.Config{
+		Primary: vmm.Primary{Kernel: ffaKernel, Initrd: ffaInitrd, Cmdline: "console=ttyAMA0 quiet panic=-1 hftest=" + jobs},
+		Memory:  512 << 20,
+		CPUs:    cpus,
+		ABI:     vmm.FFA,
+		SMCCC:   vmm.SMCCC12,
+		Slice:   time.Millisecond,
+	}
+	for i, s := range secondaries {
+		cfg.Secondaries = append(cfg.Secondaries, vmm.Secondary{
+			Name: fmt.Sprint(s, i), Image: filepath.Join(build, "guest", s+".bin"), VCPUs: 1, Memory: 1 << 20,
+		})
+	}
+	return cfg
+}
+
+// runFFA runs the machine until it powers off, and returns what it printed. Every job must pass.
+func runFFA(t *testing.T, cfg vmm.Config) string {
+	t.Helper()
+	needKVM(t)
+	var console output
+	cfg.ConsoleOut = &console
+	cfg.DebugLog = func(vm string, line []byte) { fmt.Fprintf(&console, "[%s] %s\r\n", vm, line) }
+	cfg.Log = slog.New(slog.NewTextHandler(&console, nil))
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	ending, err := vmm.Run(ctx, cfg)
+	text := strings.ReplaceAll(console.String(), "\r\n", "\n")
+	if err != nil || ending != vmm.PoweredOff || !regexp.MustCompile(`(?m)^HFTEST all PASS$`).MatchString(text) {
+		t.Fatalf("ending %v, error %v\n%s", ending, err, text)
+	}
+	t.Log(text)
+	return text
+}
+
+func TestStockFFADriverFindsThePartitions(t *testing.T) {
+	for name, smc := range map[string]bool{"by HVC": false, "by SMC": true} {
+		t.Run(name, func(t *testing.T) {
+			cfg := ffaMachine(1, "ffa", "ffa_echo", "ffa_echo")
+			cfg.SMC = smc
+			text := runFFA(t, cfg)
+			for _, want := range []string{"ARM FF-A: Firmware version 1.2 found", "partition 0x0002", "partition 0x0003"} {
+				if !strings.Contains(text, want) {
+					t.Errorf("the guest did not say %q", want)
+				}
+			}
+		})
+	}
+}
