@@ -73,6 +73,9 @@ func plan(cfg *Config) ([]span, error) {
 	if cfg.Builtin() && len(cfg.Secondaries) == 0 {
 		return nil, fmt.Errorf("%w: neither a primary nor a secondary; give one", ErrUsage)
 	}
+	if cfg.Builtin() && builtinABIs[cfg.ABI] == nil {
+		return nil, fmt.Errorf("%w: the built-in scheduler does not speak %v; give a primary that does", ErrUsage, cfg.ABI)
+	}
 	for _, s := range cfg.Secondaries {
 		if s.VCPUs < 1 || s.VCPUs > maxSecondaryVCPUs {
 			return nil, fmt.Errorf("%w: secondary %s has %d vCPUs; give it 1 to %d", ErrUsage, s.Name, s.VCPUs, maxSecondaryVCPUs)

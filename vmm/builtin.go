@@ -39,6 +39,9 @@ func (c *builtinCPU) StoreX(n int, x uint64) { c.x[n] = x }
 // Builtin reports whether hfvmm itself is the primary, because there is no image for one.
 func (cfg *Config) Builtin() bool { return cfg.Primary.Kernel == "" }
 
+// builtinABIs are the interfaces that the built-in scheduler speaks.
+var builtinABIs = map[ABI]scheduler.ABI{SPCI: scheduler.SPCI, HF: scheduler.HF}
+
 // newBuiltin makes VM 0, with cpus vCPUs.
 func (m *Machine) newBuiltin(ram span, cpus int) {
 	b := &builtin{m: m, cpus: make([]builtinCPU, cpus), started: time.Now()}
@@ -62,13 +65,10 @@ func (b *builtin) start() error {
 	cfg := scheduler.Config{
 		Machine: b,
 		Console: b,
-		ABI:     scheduler.SPCI,
+		ABI:     builtinABIs[m.cfg.ABI],
 		Policy:  m.cfg.Scheduler,
 		CPUs:    len(b.cpus),
 		Log:     func(text string) { m.log.Warn("scheduler: " + text) },
-	}
-	if m.cfg.ABI == HF {
-		cfg.ABI = scheduler.HF
 	}
 	tx, rx := m.vms[0].ram.base, m.vms[0].ram.base+pageSize
 	cfg.Mailbox = scheduler.Mailbox{TX: m.ram.Slice(tx, pageSize), RX: m.ram.Slice(rx, pageSize), TXIPA: tx, RXIPA: rx}

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // floor: the least that any virtual machine monitor must do for the guests of the benchmark. It serves
-// primary_bench with the secondaries echo, yield and waiter, and each call costs the KVM_RUNs, register ioctls,
+// primary_bench with the secondaries echo, yield, waiter and two borrowers, and each call costs the KVM_RUNs, register ioctls,
 // interrupt lines and copies that the interface demands, and nothing more: no tables, no checks that those
 // guests never fail, one thread, every state in a variable.
 //
-// usage: floor primary_bench.bin echo.bin yield.bin waiter.bin
+// usage: floor primary_bench.bin echo.bin yield.bin waiter.bin borrower.bin borrower.bin
 //
 // What the guests print goes to stdout, and PSCI SYSTEM_OFF ends the program with 0.
 
@@ -23,7 +23,8 @@
 #define RAM_BASE  0x40000000ull
 #define PRIMARY   (8ull << 20) // bytes of the primary, the secondaries follow
 #define SECONDARY (1ull << 20)
-#define RAM_SIZE  (PRIMARY + 3 * SECONDARY)
+#define OTHERS    5            // secondaries
+#define RAM_SIZE  (PRIMARY + OTHERS * SECONDARY)
 
 #define UARTDR 0x09000000ull
 
@@ -42,6 +43,7 @@
 #define HF_ENABLE     0xff05u
 #define HF_GET        0xff06u
 #define HF_INJECT     0xff07u
+#define HF_SHARE      0xff08u
 #define HF_LOG        0xbd000000u
 #define INTERRUPTED   (-5ll)
 #define NO_INTID      0xffffffffu
@@ -65,9 +67,10 @@ struct vm {
 	enum state state; // what its vCPU does: nothing yet, a call that succeeds, MSG_WAIT
 	uint32_t message; // size of what is in rx, plus 1; 0 for none
 	uint32_t intid;   // pending interrupt, 0 for none
+	int borrows;      // a part of the primary's memory
 };
 
-static struct vm vms[5]; // by SPCI id, 1 is the primary
+static struct vm vms[2 + OTHERS]; // by SPCI id, 1 is the primary
 static uint8_t *ram;
 static int kvm;
 
@@ -126,6 +129,18 @@ static int common(struct vm *vm, uint32_t fn)
 	return 0;
 }
 
+// Shows vm memory of the primary in its second slot, or takes it away again, and clears it.
+static void show(struct vm *vm, uint64_t base, uint64_t size, int shown)
+{
+	struct kvm_userspace_memory_region slot = {
+		.slot = 1, .guest_phys_addr = base, .memory_size = shown ? size : 0, .userspace_addr = (uintptr_t)ram + (base - RAM_BASE)
+	};
+
+	must(ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &slot), "KVM_SET_USER_MEMORY_REGION");
+	memset(ram + (base - RAM_BASE), 0, size);
+	vm->borrows = shown;
+}
+
 static void deliver(struct vm *from, struct vm *to, uint32_t size)
 {
 	memcpy(to->rx, from->tx, size & 0x1fff);
@@ -179,6 +194,16 @@ static void run(struct vm *primary, struct vm *vm)
 				irq_line(vm, 0);
 			vm->intid = 0;
 			break;
+		case HF_SHARE:
+			(void)get(vm, 1);
+			w1 = get(vm, 2);
+			if (vm->borrows) {
+				show(vm, w1, get(vm, 3), 0);
+				set(vm, 0, 0);
+			} else {
+				set(vm, 0, -1ull);
+			}
+			break;
 		case HF_ENABLE:
 			set(vm, 0, 0);
 			break;
@@ -195,7 +220,7 @@ static void run(struct vm *primary, struct vm *vm)
 
 static void hypercall(struct vm *vm)
 {
-	uint64_t w1;
+	uint64_t w1, size;
 
 	switch (vm->run->hypercall.nr) {
 	case SPCI_RUN:
@@ -214,8 +239,14 @@ static void hypercall(struct vm *vm)
 		irq_line(&vms[w1], 1);
 		set(vm, 0, 1);
 		break;
+	case HF_SHARE:
+		w1 = get(vm, 1);
+		size = get(vm, 3);
+		show(&vms[w1 >> 32], get(vm, 2), size, 1);
+		set(vm, 0, 0);
+		break;
 	case HF_VM_COUNT:
-		set(vm, 0, 4);
+		set(vm, 0, 1 + OTHERS);
 		break;
 	case HF_VCPU_COUNT:
 		set(vm, 0, 1);
@@ -279,14 +310,14 @@ static void create(struct vm *vm, const char *image, uint64_t base, uint64_t siz
 
 int main(int argc, char **argv)
 {
-	if (argc != 5)
-		errx(2, "usage: floor primary_bench.bin echo.bin yield.bin waiter.bin");
+	if (argc != 2 + OTHERS)
+		errx(2, "usage: floor primary_bench.bin echo.bin yield.bin waiter.bin borrower.bin borrower.bin");
 	kvm = must(open("/dev/kvm", O_RDWR), "/dev/kvm");
 	ram = mmap(NULL, RAM_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (ram == MAP_FAILED)
 		err(1, "mmap of RAM");
 	create(&vms[1], argv[1], RAM_BASE, PRIMARY, 0);
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < OTHERS; i++)
 		create(&vms[2 + i], argv[2 + i], RAM_BASE + PRIMARY + i * SECONDARY, SECONDARY, SECONDARY);
 	primary_loop(&vms[1]);
 	return 0;

@@ -1,15 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // primary_bench: what the calls cost. One line per job: "BENCH name ns", for one iteration in the quickest of
 // some batches, so that what else the host does now and then falls out. When guest time is a count of
-// instructions, so are the figures. Secondaries: echo, yield, waiter.
+// instructions, so are the figures. Secondaries: echo, yield, waiter, borrower, borrower.
 #include "scheduler.h"
+
+#include "memory.h"
 
 #define BATCHES    20u
 #define ITERATIONS 100u // of a batch
 
-#define ECHO   (FIRST_SECONDARY + 0)
-#define YIELD  (FIRST_SECONDARY + 1)
-#define WAITER (FIRST_SECONDARY + 2)
+#define ECHO    (FIRST_SECONDARY + 0)
+#define YIELD   (FIRST_SECONDARY + 1)
+#define WAITER  (FIRST_SECONDARY + 2)
+#define OF_PAGE (FIRST_SECONDARY + 3) // borrowers
+#define OF_MIB  (FIRST_SECONDARY + 4)
+
+// RAM of the primary that nothing else uses, for them.
+#define SHARED 0x40600000ul
+#define MIB    0x100000ul
 
 #define INTID_WAITER 8u
 
@@ -36,12 +44,12 @@ static void yield(void)
 	check(func(r) == SPCI_YIELD, "yield: 0x%lx", r.x[0]);
 }
 
-static void wake(void)
+static void inject(void)
 {
 	hf_interrupt_inject(WAITER, 0, INTID_WAITER);
 	struct regs r = run(WAITER);
 
-	check(func(r) == SPCI_MSG_WAIT, "wake: 0x%lx", r.x[0]);
+	check(func(r) == SPCI_MSG_WAIT, "inject: 0x%lx", r.x[0]);
 }
 
 static void echo(uint32_t size)
@@ -64,6 +72,35 @@ static void echo_4096(void)
 	echo(4096);
 }
 
+// Tells a borrower what it will get.
+static void lend_to(uint16_t vm, uint64_t size)
+{
+	run(vm);
+	((uint64_t *)tx)[0] = SHARED;
+	((uint64_t *)tx)[1] = size;
+	check(error(spci_send(SPCI_PRIMARY, vm, 16, 0)) == 0, "send");
+	run(vm);
+}
+
+// Shares memory with a borrower, which gives it back.
+static void share(uint16_t vm, uint64_t size)
+{
+	check(hf_share_memory(vm, HF_SHARE, SHARED, size) == 0, "share");
+	struct regs r = run(vm);
+
+	check(func(r) == SPCI_YIELD, "share: 0x%lx", r.x[0]);
+}
+
+static void share_page(void)
+{
+	share(OF_PAGE, PAGE_SIZE);
+}
+
+static void share_mib(void)
+{
+	share(OF_MIB, MIB);
+}
+
 static void measure(const char *name, void (*job)(void))
 {
 	uint64_t best = ~0ull;
@@ -82,14 +119,18 @@ static void measure(const char *name, void (*job)(void))
 
 void main(uint64_t fdt)
 {
-	(void)fdt;
-	scheduler_start(3);
+	check(fdt < SHARED || fdt >= SHARED + MIB, "the device tree is in the way");
+	scheduler_start(5);
 	run(ECHO);
 	run(WAITER);
+	lend_to(OF_PAGE, PAGE_SIZE);
+	lend_to(OF_MIB, MIB);
 	measure("hypercall", hypercall);
-	measure("wake", wake);
+	measure("inject", inject);
 	measure("echo_64", echo_64);
 	measure("echo_4096", echo_4096);
 	measure("yield", yield);
+	measure("share_4k", share_page);
+	measure("share_1m", share_mib);
 	pass();
 }

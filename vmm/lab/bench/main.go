@@ -3,7 +3,7 @@
 //
 //	bench [-kernel IMAGE] [-out FILE] GUESTS HFVMM
 //
-// GUESTS is the folder of the guests primary_bench, echo, yield and waiter and of the C program floor; HFVMM is
+// GUESTS is the folder of the guests primary_bench, echo, yield, waiter and borrower and of the C program floor; HFVMM is
 // an hfvmm for arm64 Linux. Both run in the lab on a clock that counts instructions, so the figures are
 // those of any machine and any load. It prints a table and writes FILE, rows of name, instructions, floor
 // and ratio in JSON. Started in the lab, it is the lab's init and the program that runs the two.
@@ -57,10 +57,12 @@ type row struct {
 // titles say what the jobs of primary_bench are.
 var titles = map[string]string{
 	"hypercall": "hypercall answered at once (SPCI_VERSION)",
-	"wake":      "interrupt_inject, SPCI_RUN → interrupt_get, MSG_WAIT → primary",
+	"inject":    "interrupt_inject, SPCI_RUN → interrupt_get, MSG_WAIT → primary",
 	"echo_64":   "echo of 64 bytes",
 	"echo_4096": "echo of 4096 bytes",
 	"yield":     "SPCI_RUN → SPCI_YIELD → primary",
+	"share_4k":  "share_memory of 4 KiB, SPCI_RUN → share_memory back, SPCI_YIELD → primary",
+	"share_1m":  "the same of 1 MiB",
 }
 
 // Where things are in the lab.
@@ -71,7 +73,7 @@ const (
 )
 
 // secondaries are in the order in which primary_bench expects them.
-var secondaries = []string{"/bench/echo.bin", "/bench/yield.bin", "/bench/waiter.bin"}
+var secondaries = []string{"/bench/echo.bin", "/bench/yield.bin", "/bench/waiter.bin", "/bench/borrower.bin", "/bench/borrower.bin"}
 
 func benchmark() error {
 	kernel := flag.String("kernel", "", "arm64 kernel `image` of the lab")
