@@ -71,18 +71,19 @@ lab-tests: build guests
 
 test: lint unit lab-tests
 
-# What takes long: the suites of guest/baremetal with their long tests, ten times each on labs with 1, 2 and 4 CPUs and
-# both kernels as the host of KVM; then the jobs of a Linux primary, which do a hundred times more. Long tests are those
-# that ask for HFVMM_SOAK=1.
+# What takes long: the suites of guest/baremetal with their long tests, ten times without those on labs with 1, 2 and 4
+# CPUs and both kernels as the host of KVM; then the jobs of a Linux primary, which do a hundred times more. Long
+# tests are those that ask for HFVMM_SOAK=1.
 SOAK_COUNT   ?= 10
 SOAK_CPUS    ?= 1 2 4
 SOAK_KERNELS ?= build/tools/guest-kernel build/tools/lab-kernel
+SUITES       := $(GO) run ./vmm/lab/runtests -with build/guest -timeout 24h
 
 soak: guests
+	HFVMM_SOAK=1 $(SUITES) -kernel build/tools/lab-kernel -run TestSuites vmm
 	@for kernel in $(SOAK_KERNELS); do for cpus in $(SOAK_CPUS); do \
 		echo "soak: suites $(SOAK_COUNT) times, $$cpus CPUs, $$kernel"; \
-		HFVMM_SOAK=1 $(GO) run ./vmm/lab/runtests -kernel $$kernel -cpu $$cpus -count $(SOAK_COUNT) -timeout 12h \
-			-run TestSuites -with build/guest vmm || exit 1; \
+		$(SUITES) -kernel $$kernel -cpu $$cpus -count $(SOAK_COUNT) -run TestSuites vmm || exit 1; \
 	done; done
 	@echo "soak: jobs of a Linux primary"
 	HFVMM_SOAK=1 $(GO) run ./vmm/lab/runtests -kernel build/tools/lab-kernel -timeout 24h -run TestJobsOfALinuxPrimary \

@@ -3,6 +3,8 @@ package vmm
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -26,12 +28,37 @@ type suiteMachine struct {
 	cfg  Config
 	time time.Duration
 	soak bool
+
+	bystanders map[int][sha256.Size]byte // VMs whose memory nobody may change, by number, and its hash
+}
+
+// run runs the machine.
+func (s *suiteMachine) run(ctx context.Context) (Ending, error) {
+	m, err := build(s.cfg)
+	if err != nil {
+		return NotBuilt, err
+	}
+	defer m.close()
+	hash := func(vm int) [sha256.Size]byte {
+		ram := m.vms[vm].ram
+		return sha256.Sum256(m.ram.Slice(ram.base, ram.size))
+	}
+	for vm := range s.bystanders {
+		s.bystanders[vm] = hash(vm)
+	}
+	ending, err := m.run(ctx)
+	for vm, before := range s.bystanders {
+		if hash(vm) != before {
+			return ending, errors.Join(err, fmt.Errorf("the memory of bystander %q has changed", m.vms[vm].name))
+		}
+	}
+	return ending, err
 }
 
 // configure returns the machine of a test whose primary boots the image.
 func (s suiteTest) configure(t *testing.T, r *record, image string) (suiteMachine, error) {
 	cpus, secondaries := 1, []string(nil)
-	m := suiteMachine{time: suiteTime}
+	m := suiteMachine{time: suiteTime, bystanders: map[int][sha256.Size]byte{}}
 	var apply []func(*Config)
 	for _, w := range s.machine {
 		key, value, _ := strings.Cut(w, "=")
@@ -46,6 +73,9 @@ func (s suiteTest) configure(t *testing.T, r *record, image string) (suiteMachin
 		case "cpus":
 			cpus, err = strconv.Atoi(value)
 		case "vm":
+			secondaries = append(secondaries, value)
+		case "bystander":
+			m.bystanders[1+len(secondaries)] = [sha256.Size]byte{}
 			secondaries = append(secondaries, value)
 		case "sdei", "pvsched":
 			scope, ok := map[string]Scope{"primary": ThePrimary, "all": AllVMs}[value]
@@ -139,7 +169,7 @@ func TestSuites(t *testing.T) {
 				}
 				ctx, cancel := context.WithTimeout(t.Context(), m.time)
 				defer cancel()
-				ending, err := Run(ctx, m.cfg)
+				ending, err := m.run(ctx)
 				if ending != PoweredOff || err != nil || !strings.HasSuffix(r.console.String(), "PASS\r\n") {
 					t.Fatalf("ending %v, error %v\n%v", ending, err, &r)
 				}

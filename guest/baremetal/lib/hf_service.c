@@ -57,6 +57,11 @@ int32_t send(uint16_t to, uint32_t size)
 	return busy;
 }
 
+bool try_send(uint16_t to, uint32_t size)
+{
+	return jan_call(JAN_MAILBOX_SEND, to, size, false) == 0;
+}
+
 struct message receive(void)
 {
 	for (;;) {

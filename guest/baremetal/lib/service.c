@@ -61,6 +61,11 @@ int32_t send(uint16_t to, uint32_t size)
 	}
 }
 
+bool try_send(uint16_t to, uint32_t size)
+{
+	return func(spci_send(self, to, size, 0)) == SPCI_SUCCESS;
+}
+
 struct message receive(void)
 {
 	for (;;) {

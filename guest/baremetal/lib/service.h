@@ -33,6 +33,9 @@ void release(void);
 // mailbox-writable interrupt and tries again. Returns how often that was so, or a negative error.
 int32_t send(uint16_t to, uint32_t size);
 
+// Sends once and does not wait. False if the message was refused, as by a full mailbox.
+bool try_send(uint16_t to, uint32_t size);
+
 // Virtual interrupts of the calling vCPU. take_interrupt returns HF_NO_INTID if none is pending.
 void enable_interrupt(uint32_t intid);
 uint32_t take_interrupt(void);

@@ -15,6 +15,7 @@
 //	abi=hf              the interface; the default is spci
 //	cpus=N              vCPUs of the primary; the default is 1
 //	vm=IMAGE[*N][@MIB]  the next secondary: its image, vCPUs (1) and memory (1)
+//	bystander=IMAGE     the same, but for one that never runs: its memory must be at the end what it was
 //	sdei=WHO            who has SDEI: primary or all; nobody by default
 //	pvsched=WHO         who has PV_SCHED, likewise
 //	smccc=1.2           the calling convention's version that VMs are told; the host's by default
