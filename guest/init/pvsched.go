@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -169,21 +170,17 @@ func vcpuThread(vm, vcpu int) (thread int, err error) {
 
 // occupy lets a process run on a CPU until it is stopped.
 func occupy(cpu int) (stop func(), err error) {
-	quit, started := make(chan struct{}), make(chan error)
+	var quit atomic.Bool
+	started := make(chan error)
 	go func() {
-		// The thread ends with the goroutine, which leaves it locked, and its affinity goes with it.
 		started <- lockedTo(cpu)
-		for {
-			select {
-			case <-quit:
-				return
-			default:
-			}
+		for !quit.Load() {
 		}
 	}()
+	stop = func() { quit.Store(true) }
 	if err := <-started; err != nil {
-		close(quit)
+		stop()
 		return nil, err
 	}
-	return func() { close(quit) }, nil
+	return stop, nil
 }
