@@ -37,6 +37,14 @@ func init() {
 		ffaDirectResp:        {bothForms, v10, 0, notThePrimary, moveResponds, "1234567", 0, (*ffa).directResponse},
 		ffaDirectReq2:        {form64, v12, 0, everyone, moveRequests, "123", 0, (*ffa).directRequest2},
 		ffaDirectResp2:       {form64, v12, 0, notThePrimary, moveResponds, "123", 0, (*ffa).directResponse},
+		ffaMemDonate:         {bothForms, v10, 0, everyone, stays, "1234", 0, (*ffa).memSend},
+		ffaMemLend:           {bothForms, v10, 0, everyone, stays, "1234", 0, (*ffa).memSend},
+		ffaMemShare:          {bothForms, v10, 0, everyone, stays, "1234", 0, (*ffa).memSend},
+		ffaMemRetrieveReq:    {bothForms, v10, 0, everyone, stays, "1234", 0, (*ffa).memRetrieve},
+		ffaMemRelinquish:     {form32, v10, 0, everyone, stays, "", 0, (*ffa).memRelinquish},
+		ffaMemReclaim:        {form32, v10, 0, everyone, stays, "123", 0, (*ffa).memReclaim},
+		ffaMemFragRX:         {form32, v10, 0, everyone, stays, "1234", 0, (*ffa).memFragRX},
+		ffaMemFragTX:         {form32, v10, 0, everyone, stays, "1234", 0, (*ffa).memFragTX},
 	} {
 		ffaCalls[fn-ffaError] = call
 	}

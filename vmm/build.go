@@ -116,7 +116,7 @@ func (m *Machine) connect() error {
 		parts[i] = ffa.Partition{Name: v.name, VCPUs: v.serviceVCPUs(), RAM: ffa.Span{Base: v.ram.base, Size: v.ram.size}}
 	}
 	m.inspector = newInspector(m)
-	cfg := ffa.Config{Partitions: parts, Memory: m.ram, Timer: timers{m}, Stage2: newStage2(m), PrimaryVCPUs: m.cfg.ReportedCPUs}
+	cfg := ffa.Config{Partitions: parts, Memory: m.ram, Timer: timers{m}, Stage2: newStage2(m), PrimaryVCPUs: m.cfg.ReportedCPUs, NewHandle: newHandle, Strict: m.cfg.Strict}
 	if m.inspector != nil {
 		cfg.Observer = m.inspector
 	}

@@ -94,6 +94,9 @@ func (s *session) job() lab.Job {
 		job.Listener, job.Socket = s.api, labSocket
 		job.Args = append(job.Args, "--api-socket="+labSocket)
 	}
+	if s.o.strict {
+		job.Args = append(job.Args, "--ffa-strict")
+	}
 	if s.o.verbose {
 		job.Args = append(job.Args, "--verbose")
 	}

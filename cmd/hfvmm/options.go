@@ -26,6 +26,7 @@ type options struct {
 	manifest    string
 	scheduler   choice
 	abi         choice
+	strict      bool
 	conduit     choice
 	smccc       choice
 	sdei        choice
@@ -80,6 +81,7 @@ func (o *options) addFlags(f *pflag.FlagSet) {
 	f.Var(&o.scheduler, "scheduler", "without a primary: rr runs the vCPUs of the secondaries in turn, fifo each until it blocks")
 	f.StringVar(&o.manifest, "manifest", "", "`FILE` with a Hafnium manifest (.dts or .dtb), in place of --primary and --secondary, or Hafnium's older vms.txt (.txt), in place of --secondary")
 	f.Var(&o.abi, "abi", "interface between the VMs and hfvmm")
+	f.BoolVar(&o.strict, "ffa-strict", false, "refuse FF-A memory transactions that Hafnium refuses, though others accept them")
 	f.Var(&o.conduit, "conduit", "instruction with which Linux is told to call hfvmm")
 	f.Var(&o.smccc, "smccc-version", "version of the calling convention that VMs are told: what the host's KVM says, which is 1.1, or 1.2, without which Linux's FF-A driver does not start; 1.2 with --abi=ffa unless given")
 	f.Var(&o.sdei, "sdei", "VMs that can register for software delegated exceptions (SDEI)")
@@ -120,6 +122,7 @@ func (o *options) config(log *slog.Logger) (vmm.Config, error) {
 	}
 	cfg.ReportedCPUs = int(o.reported)
 	cfg.ABI = vmm.ABI(o.abi.index())
+	cfg.Strict = o.strict
 	if err := o.readManifest(&cfg, log); err != nil {
 		return cfg, err
 	}
