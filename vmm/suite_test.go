@@ -65,7 +65,7 @@ func (s suiteTest) configure(t *testing.T, r *record, image string) (suiteMachin
 		var err error
 		switch key {
 		case "abi":
-			abi, ok := map[string]ABI{"spci": SPCI, "hf": HF}[value]
+			abi, ok := map[string]ABI{"spci": SPCI, "hf": HF, "ffa": FFA}[value]
 			if !ok {
 				err = fmt.Errorf("no such interface")
 			}
@@ -99,6 +99,10 @@ func (s suiteTest) configure(t *testing.T, r *record, image string) (suiteMachin
 			var d time.Duration
 			d, err = time.ParseDuration(value)
 			apply = append(apply, func(c *Config) { c.Slice = d })
+		case "mem":
+			var n uint64
+			n, err = strconv.ParseUint(value, 10, 32)
+			apply = append(apply, func(c *Config) { c.Memory = n << 20 })
 		case "reported-cpus":
 			var n int
 			n, err = strconv.Atoi(value)

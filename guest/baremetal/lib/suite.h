@@ -12,10 +12,11 @@
 
 // TEST begins the definition of a test. machine is a text, words that say what the machine must be:
 //
-//	abi=hf              the interface; the default is spci
+//	abi=hf, abi=ffa     the interface; the default is spci
 //	cpus=N              vCPUs of the primary; the default is 1
 //	vm=IMAGE[*N][@MIB]  the next secondary: its image, vCPUs (1) and memory (1)
 //	bystander=IMAGE     the same, but for one that never runs: its memory must be at the end what it was
+//	mem=MIB             the machine's memory; the default is 64
 //	sdei=WHO            who has SDEI: primary or all; nobody by default
 //	pvsched=WHO         who has PV_SCHED, likewise
 //	smccc=1.2           the calling convention's version that VMs are told; the host's by default

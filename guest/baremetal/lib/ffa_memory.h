@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// FF-A's memory transactions (DEN0077A §10), of version 1.2.
+#pragma once
+
+#include "ffa.h"
+#include "string.h"
+
+#define FFA_MEM_DONATE        0xC4000071u
+#define FFA_MEM_LEND          0xC4000072u
+#define FFA_MEM_SHARE         0xC4000073u
+#define FFA_MEM_RETRIEVE_REQ  0xC4000074u
+#define FFA_MEM_RETRIEVE_RESP 0x84000075u
+#define FFA_MEM_RELINQUISH    0x84000076u
+#define FFA_MEM_RECLAIM       0x84000077u
+#define FFA_MEM_FRAG_RX       0x8400007Au
+#define FFA_MEM_FRAG_TX       0x8400007Bu
+
+#define PAGE_SIZE 4096ul
+
+// Attributes: normal memory, write-back, inner shareable.
+#define FFA_NORMAL_MEMORY 0x2fu
+
+// Access of a borrower.
+#define FFA_RO 1u
+#define FFA_RW 2u
+#define FFA_NX 4u
+
+#define FFA_CLEAR       1u // the memory, when it is sent, retrieved or goes back
+#define FFA_CLEAR_AFTER 4u // once the borrower gives it back
+
+struct ffa_range {
+	uint64_t address;
+	uint32_t pages, reserved;
+};
+
+struct ffa_receiver {
+	uint16_t id;
+	uint8_t permissions, flags;
+	uint32_t composite;
+	uint64_t impdef[2], reserved;
+};
+
+struct ffa_composite {
+	uint32_t pages, ranges;
+	uint64_t reserved;
+	struct ffa_range range[];
+};
+
+struct ffa_transaction {
+	uint16_t sender, attributes;
+	uint32_t flags;
+	uint64_t handle, tag;
+	uint32_t receiver_size, receivers, receiver_offset, reserved[3];
+	struct ffa_receiver receiver[];
+};
+
+struct ffa_relinquish {
+	uint64_t handle;
+	uint32_t flags, count;
+	uint16_t endpoint[1];
+};
+
+// What the partition ffa_memory is asked to do: x3 of a direct request of 64 bits. It answers with 0 or an error of
+// FF-A in x3, and values from x4 on.
+enum memory_job {
+	MEMORY_RETRIEVE,   // x4: handle, x5: sender<<16 | flags, x6: access; answers first address, pages, ranges
+	MEMORY_READ,       // x4: address; answers the 64 bits there
+	MEMORY_WRITE,      // x4: address, x5: what to write there
+	MEMORY_RELINQUISH, // x4: handle, x5: flags
+	MEMORY_SEND,       // x4: function, x5: receiver, x6: access; answers handle and address of a page of its own
+	MEMORY_RECLAIM,    // x4: handle
+	MEMORY_SUM,        // answers the sum of the first 64 bits of all ranges that it retrieved last
+};
+
+// Describes memory for a receiver in buffer, a TX buffer, and returns the size of that.
+static inline uint32_t ffa_describe(void *buffer, uint32_t fn, uint16_t sender, uint16_t receiver, uint32_t access,
+				    uint32_t flags, const struct ffa_range *range, uint32_t ranges)
+{
+	struct ffa_transaction *t = buffer;
+	struct ffa_composite *c;
+
+	memset(t, 0, sizeof(*t) + sizeof(t->receiver[0]));
+	t->sender = sender;
+	t->attributes = fn == FFA_MEM_SHARE ? FFA_NORMAL_MEMORY : 0;
+	t->flags = flags;
+	t->receiver_size = sizeof(t->receiver[0]);
+	t->receivers = 1;
+	t->receiver_offset = sizeof(*t);
+	t->receiver[0].id = receiver;
+	t->receiver[0].permissions = fn == FFA_MEM_DONATE ? 0 : (uint8_t)access;
+	t->receiver[0].composite = sizeof(*t) + sizeof(t->receiver[0]);
+	c = (struct ffa_composite *)&t->receiver[1];
+	memset(c, 0, sizeof(*c));
+	c->ranges = ranges;
+	for (uint32_t i = 0; i < ranges; i++) {
+		c->range[i] = range[i];
+		c->pages += range[i].pages;
+	}
+	return t->receiver[0].composite + sizeof(*c) + ranges * sizeof(range[0]);
+}
+
+// Sends memory that is described in one fragment. Returns an error, or 0 and the handle.
+static inline int32_t ffa_mem_send(uint32_t fn, uint32_t size, uint64_t *handle)
+{
+	struct ffa_regs r = ffa_call(fn, size, size, 0, 0);
+
+	*handle = r.x[2] | r.x[3] << 32;
+	return ffa_func(&r) == FFA_SUCCESS ? 0 : ffa_errno(&r);
+}
+
+static inline int32_t ffa_mem_reclaim(uint64_t handle, uint32_t flags)
+{
+	struct ffa_regs r = ffa_call(FFA_MEM_RECLAIM, (uint32_t)handle, handle >> 32, flags, 0);
+
+	return ffa_errno(&r);
+}
