@@ -1,179 +1,275 @@
 package sdei
 
 import (
-	"testing"
-
-	"pgregory.net/rapid"
+	"slices"
 
 	"github.com/hfvmm/hfvmm/hypercall"
 )
 
-// modelEvent is what the specification says of one handler, as plain facts.
-type modelEvent struct {
-	registered, enabled, running, pending bool
-	toPE                                  bool
-	target                                int
-}
-
-// modelPE is what it says of a PE: what runs on it, the interrupted before the interrupting.
-type modelPE struct {
-	masked bool
-	stack  []uint64
-}
-
-// model is written from the text, with no table and no slots.
+// model is what the specification says of a VM, as plain facts: no table of states, no alerts, no kicks.
 type model struct {
 	pes    []modelPE
-	events map[uint64][]modelEvent // by PE, or one
+	events []modelEvent
 }
 
-var (
-	modelEvents   = []uint64{0, evPrivate, evPrivateCritical, evShared, evSharedCritical}
-	modelShared   = map[uint64]bool{evShared: true, evSharedCritical: true}
-	modelCritical = map[uint64]bool{evPrivateCritical: true, evSharedCritical: true}
-)
+// modelEvent is an event: one of the machine's, or one of a slot, which exists while an interrupt is bound to it.
+type modelEvent struct {
+	number           uint64
+	shared, critical bool
+	slot             bool
+	intid            uint64         // 0: none is bound
+	at               []modelHandler // by PE, or one
+	toPE             bool
+	target           int
+}
+
+// modelHandler is what a client registered.
+type modelHandler struct {
+	registered, enabled, running, pending bool
+	level                                 bool // of the bound interrupt
+	entry, arg                            uint64
+	relative                              bool
+}
+
+// modelPE is what it says of a PE: the contexts that handlers interrupted, the outer before the inner.
+type modelPE struct {
+	masked bool
+	stack  []modelContext
+}
+
+type modelContext struct {
+	by         *modelEvent
+	x          [hypercall.NumRegs]uint64
+	pc, pstate uint64
+}
 
 func newModel(pes int) *model {
-	m := &model{pes: make([]modelPE, pes), events: map[uint64][]modelEvent{}}
+	m := &model{pes: make([]modelPE, pes), events: []modelEvent{
+		{number: 0}, {number: evPrivateCritical, critical: true}, {number: evShared, shared: true},
+		{number: evSharedCritical, shared: true, critical: true}, {number: evPrivate},
+		{number: 0x4000_0100, slot: true}, {number: 0x4000_0101, slot: true},
+		{number: 0x4000_0200, slot: true, shared: true}, {number: 0x4000_0201, slot: true, shared: true},
+		{number: 0x4000_0202, slot: true, shared: true}, {number: 0x4000_0203, slot: true, shared: true},
+	}}
 	for i := range m.pes {
 		m.pes[i].masked = true
 	}
-	for _, n := range modelEvents {
-		m.events[n] = make([]modelEvent, pes)
+	for i := range m.events {
+		n := pes
+		if m.events[i].shared {
+			n = 1
+		}
+		m.events[i].at = make([]modelHandler, n)
 	}
 	return m
 }
 
-func (m *model) at(n uint64, pe int) *modelEvent {
-	if modelShared[n] {
-		pe = 0
-	}
-	if es, ok := m.events[n]; ok {
-		return &es[pe]
+// find returns an event that exists, or nil.
+func (m *model) find(number uint64) *modelEvent {
+	for i := range m.events {
+		if e := &m.events[i]; e.number == number && (!e.slot || e.intid != 0) {
+			return e
+		}
 	}
 	return nil
 }
 
-// due reports whether n may be dispatched on pe.
-func (m *model) due(n uint64, pe int) bool {
-	e, p := m.at(n, pe), &m.pes[pe]
-	if !e.pending || !e.registered || !e.enabled || e.running || p.masked {
+// bound returns the event of an interrupt, or nil.
+func (m *model) bound(intid uint64) *modelEvent {
+	for i := range m.events {
+		if e := &m.events[i]; e.intid == intid && intid != 0 {
+			return e
+		}
+	}
+	return nil
+}
+
+func (e *modelEvent) on(pe int) *modelHandler {
+	if e.shared {
+		pe = 0
+	}
+	return &e.at[pe]
+}
+
+// due reports whether e may be dispatched on pe.
+func (m *model) due(e *modelEvent, pe int) bool {
+	h, p := e.on(pe), &m.pes[pe]
+	if !h.pending || !h.registered || !h.enabled || h.running || p.masked {
 		return false
 	}
-	for _, running := range p.stack {
-		if modelCritical[running] || !modelCritical[n] {
+	for i := range p.stack {
+		if p.stack[i].by.critical || !e.critical {
 			return false
 		}
 	}
-	return !modelShared[n] || !e.toPE || e.target == pe
+	return !e.shared || !e.toPE || e.target == pe
 }
 
-func (m *model) unregister(e *modelEvent) result {
+// forget is the handler after it is unregistered: the level of its interrupt is no part of it.
+func (h *modelHandler) forget() { *h = modelHandler{level: h.level} }
+
+func (h *modelHandler) unregister() result {
 	switch {
-	case e.running:
-		e.registered, e.enabled, e.pending = false, false, false
+	case h.running:
+		h.registered, h.enabled, h.pending = false, false, false
 		return pending
-	case !e.registered:
+	case !h.registered:
 		return denied
 	}
-	*e = modelEvent{}
+	h.forget()
 	return success
 }
 
-func (m *model) finish(pe int) {
+func (h *modelHandler) raise() {
+	if h.registered {
+		h.pending = true
+	}
+}
+
+// finish ends the inner handler of pe.
+func (m *model) finish(pe int) modelContext {
 	p := &m.pes[pe]
-	n := p.stack[len(p.stack)-1]
+	c := p.stack[len(p.stack)-1]
 	p.stack = p.stack[:len(p.stack)-1]
-	e := m.at(n, pe)
-	e.running = false
-	if !e.registered {
-		*e = modelEvent{}
+	h := c.by.on(pe)
+	if h.running = false; !h.registered {
+		h.forget()
 	}
+	if h.level {
+		h.raise()
+	}
+	return c
 }
 
-// call is what a call of pe returns; ok is false if it returns nothing.
-func (m *model) call(pe int, fn hypercall.FuncID, n, arg uint64) (want result, ok bool) {
-	e, p := m.at(n, pe), &m.pes[pe]
-	unknown := e == nil
-	switch fn {
-	case EventRegister:
-		switch {
-		case unknown, modelShared[n] && arg != 0 && arg-1 >= uint64(len(m.pes)):
-			return invalid, true
-		case e.registered || e.running:
-			return denied, true
-		}
-		*e = modelEvent{registered: true, toPE: arg != 0, target: int(arg) - 1}
-		return success, true
-	case EventEnable, EventDisable:
-		if unknown {
-			return invalid, true
-		}
-		if !e.registered {
-			return denied, true
-		}
-		e.enabled = fn == EventEnable
-		return success, true
-	case EventUnregister:
-		if unknown {
-			return invalid, true
-		}
-		return m.unregister(e), true
-	case EventStatus:
-		if unknown {
-			return invalid, true
-		}
-		s := result(0)
-		for i, bit := range []bool{e.registered, e.enabled, e.running} {
-			if bit {
-				s |= 1 << i
-			}
-		}
-		return s, true
-	case PEMask:
-		was := p.masked
-		p.masked = true
-		return flag(!was), true
-	case PEUnmask:
-		p.masked = false
-		return success, true
-	case EventComplete:
-		if len(p.stack) == 0 {
-			return denied, true
-		}
-		m.finish(pe)
-		return 0, false
-	case EventCompleteResume:
-		switch {
-		case len(p.stack) == 0:
-			return denied, true
-		case arg&3 != 0:
-			return invalid, true
-		}
-		m.finish(pe)
-		return 0, false
-	case EventSignal:
-		if n != 0 || arg >= uint64(len(m.pes)) {
-			return invalid, true
-		}
-		m.raise(0, int(arg))
-		return success, true
-	case PrivateReset, SharedReset:
-		want := success
-		for _, n := range modelEvents {
-			if modelShared[n] == (fn == SharedReset) && m.unregister(m.at(n, pe)) == pending {
-				want = denied
-			}
-		}
-		return want, true
+// route says whether a routing is one, and if so sets it.
+func (m *model) route(e *modelEvent, mode, affinity uint64, set bool) bool {
+	switch {
+	case mode > 1 || mode == 1 && affinity >= uint64(len(m.pes)):
+		return false
+	case set:
+		e.toPE, e.target = mode == 1, int(affinity)
 	}
-	panic("a call that the model does not know")
+	return true
 }
 
-func (m *model) raise(n uint64, pe int) {
-	if e := m.at(n, pe); e.registered {
-		e.pending = true
+func (m *model) register(pe int, e *modelEvent, entry, arg, flags, affinity uint64) result {
+	if e == nil || flags > 3 || entry%4 != 0 || e.shared && !m.route(e, flags&1, affinity, false) {
+		return invalid
 	}
+	h := e.on(pe)
+	if h.registered || h.running {
+		return denied
+	}
+	*h = modelHandler{registered: true, level: h.level, entry: entry, arg: arg, relative: flags&2 != 0}
+	m.route(e, flags&1, affinity, e.shared)
+	if h.level {
+		h.raise()
+	}
+	return success
+}
+
+// info is EVENT_GET_INFO: what exists of the event, and of shared ones where it goes.
+func (m *model) info(e *modelEvent, what uint64) result {
+	switch {
+	case e == nil || what > 4:
+		return invalid
+	case what == 0:
+		return flag(e.shared)
+	case what == 1:
+		return flag(e.number != 0)
+	case what == 2:
+		return flag(e.critical)
+	case !e.shared:
+		return invalid
+	case !e.at[0].registered:
+		return denied
+	case what == 3:
+		return flag(e.toPE)
+	case !e.toPE:
+		return invalid
+	}
+	return result(e.target)
+}
+
+func (m *model) setRouting(e *modelEvent, mode, affinity uint64) result {
+	if e == nil || !e.shared || !m.route(e, mode, affinity, false) {
+		return invalid
+	}
+	if h := &e.at[0]; !h.registered || h.enabled || h.running {
+		return denied
+	}
+	m.route(e, mode, affinity, true)
+	return success
+}
+
+// release frees the slot of an event that nobody uses.
+func (e *modelEvent) release() result {
+	if slices.ContainsFunc(e.at, func(h modelHandler) bool { return h.registered || h.running }) {
+		return denied
+	}
+	e.intid = 0
+	clear(e.at)
+	return success
+}
+
+// bind checks what INTERRUPT_BIND returned: any slot of the right kind that was free will do.
+func (m *model) bind(intid uint64, got result) (ok bool) {
+	if e := m.bound(intid); e != nil {
+		return got == result(e.number)
+	}
+	shared, full := intid >= 32, true
+	for i := range m.events {
+		e := &m.events[i]
+		if !e.slot || e.intid != 0 || e.shared != shared {
+			continue
+		}
+		full = false
+		if got == result(e.number) && intid != activeSPI && bindable(intid) {
+			e.intid = intid
+			return true
+		}
+	}
+	switch {
+	case intid < 16 || intid >= 1020:
+		return got == invalid
+	case full:
+		return got == outOfResource
+	case intid == activeSPI:
+		return got == denied
+	}
+	return got == invalid && !bindable(intid)
+}
+
+// bindable are the interrupts that the rig lets be bound.
+func bindable(intid uint64) bool { return intid >= 20 && intid < 32 || intid >= 40 && intid < 60 }
+
+// reset unregisters the private events of pe, or the shared ones, whose slots it frees, and those of private
+// interrupts that nobody uses.
+func (m *model) reset(pe int, shared bool) result {
+	res := success
+	for i := range m.events {
+		e := &m.events[i]
+		if e.shared == shared && e.on(pe).unregister() == pending {
+			res = denied
+		}
+		if shared && e.intid != 0 && e.release() != success {
+			res = denied
+		}
+	}
+	return res
+}
+
+// level is the level of a bound interrupt changing.
+func (m *model) level(intid uint64, pe int, high bool) {
+	e := m.bound(intid)
+	if e == nil {
+		return
+	}
+	h := e.on(pe)
+	if high && !h.level {
+		h.raise()
+	}
+	h.level = high
 }
 
 func (m *model) off(pe int) {
@@ -181,135 +277,22 @@ func (m *model) off(pe int) {
 		m.finish(pe)
 	}
 	m.pes[pe].masked = true
-	for _, n := range modelEvents {
-		if !modelShared[n] {
-			*m.at(n, pe) = modelEvent{}
+	for i := range m.events {
+		if e := &m.events[i]; !e.shared {
+			e.on(pe).forget()
 		}
 	}
 }
 
-// Calls, events and deliveries in any order on several PEs answer and dispatch as the model says, every
-// handler goes back to what it interrupted, and nothing that is due is forgotten.
-func TestDispatcherIsTheModel(t *testing.T) {
-	const pes = 3
-	calls := []hypercall.FuncID{
-		EventRegister, EventRegister, EventEnable, EventEnable, EventDisable, EventUnregister, EventStatus, PEMask, PEUnmask, PEUnmask,
-		EventComplete, EventComplete, EventComplete, EventCompleteResume, EventCompleteResume, EventSignal, EventSignal, EventSignal,
-		EventRegister, EventEnable, EventStatus, PEMask, PEUnmask, PEUnmask, PEUnmask, PrivateReset, SharedReset,
+// exceptionState is PSTATE after an exception from there to EL1: NZCV, DIT and PAN stay, PAN is set unless SPAN is,
+// SSBS is as SCTLR says, interrupts are masked.
+func exceptionState(from, sctlr uint64) uint64 {
+	p := from&0xF000_0000 | from&(1<<24) | from&(1<<22) | 0x3C5
+	if sctlr>>23&1 == 0 {
+		p |= 1 << 22
 	}
-	numbers := append([]uint64{0, evShared, 1}, modelEvents...)
-	rapid.Check(t, func(rt *rapid.T) {
-		r, m := newRig(t, pes), newModel(pes)
-		depth := make([][]uint64, pes) // the PCs that handlers interrupted
-		for pe := range pes {          // as a client begins, so that events are taken at all
-			for _, n := range modelEvents {
-				if modelShared[n] && pe != 0 {
-					continue
-				}
-				r.enable(pe, n)
-				m.call(pe, EventRegister, n, 0)
-				m.call(pe, EventEnable, n, 0)
-				m.call(pe, PEUnmask, 0, 0)
-			}
-			r.want(success, pe, PEUnmask)
-		}
-		actions := map[string]func(*rapid.T){
-			"call": func(rt *rapid.T) {
-				pe, fn := rapid.IntRange(0, pes-1).Draw(rt, "pe"), rapid.SampledFrom(calls).Draw(rt, "call")
-				n, arg := rapid.SampledFrom(numbers).Draw(rt, "event"), rapid.Uint64Range(0, pes).Draw(rt, "arg")
-				args := []uint64{n, arg}
-				switch fn {
-				case EventRegister:
-					args = []uint64{n, handlerOf(n), argumentOf(n), flag64(arg != 0), arg - 1}
-				case EventCompleteResume:
-					arg *= 2
-					args = []uint64{arg}
-				}
-				g := r.guests[pe]
-				want, returns := m.call(pe, fn, n, arg)
-				got := r.call(pe, fn, args...)
-				if returns {
-					if got != want {
-						rt.Fatalf("PE %d: %#x%#x returned %d, the model %d", pe, uint32(fn), args, got, want)
-					}
-					return
-				}
-				top := len(depth[pe]) - 1
-				back := depth[pe][top]
-				if fn == EventCompleteResume {
-					if g.reg[ELR] != back {
-						rt.Fatalf("PE %d: ELR is %#x, the event interrupted %#x", pe, g.reg[ELR], back)
-					}
-					back = arg
-				}
-				if depth[pe] = depth[pe][:top]; g.reg[PC] != back {
-					rt.Fatalf("PE %d goes on at %#x, not %#x", pe, g.reg[PC], back)
-				}
-			},
-			"raise": func(rt *rapid.T) {
-				n, pe := rapid.SampledFrom(modelEvents).Draw(rt, "event"), rapid.IntRange(0, pes-1).Draw(rt, "pe")
-				m.raise(n, pe)
-				if err := r.Raise(uint32(n), pe); err != nil {
-					rt.Fatal(err)
-				}
-			},
-			"off": func(rt *rapid.T) {
-				if rapid.IntRange(0, 7).Draw(rt, "really") != 0 {
-					return
-				}
-				pe := rapid.IntRange(0, pes-1).Draw(rt, "pe")
-				m.off(pe)
-				depth[pe] = nil
-				r.Off(&r.guests[pe].VCPU)
-			},
-			"run": func(rt *rapid.T) {
-				pe := rapid.IntRange(0, pes-1).Draw(rt, "pe")
-				g := r.guests[pe]
-				g.reg[PC] += 4 // the guest ran
-				pc := g.reg[PC]
-				n, ok := r.deliver(pe)
-				if !ok {
-					return
-				}
-				if m.at(n, pe) == nil || !m.due(n, pe) {
-					rt.Fatalf("PE %d takes event %#x, which is not due", pe, n)
-				}
-				for _, other := range modelEvents {
-					if modelCritical[other] && !modelCritical[n] && m.due(other, pe) {
-						rt.Fatalf("PE %d takes event %#x before %#x", pe, n, other)
-					}
-				}
-				e := m.at(n, pe)
-				e.pending, e.running = false, true
-				m.pes[pe].stack = append(m.pes[pe].stack, n)
-				depth[pe] = append(depth[pe], pc)
-				if g.x[2] != pc || g.reg[PC] != handlerOf(n) || g.x[1] != argumentOf(n) {
-					rt.Fatalf("PE %d enters event %#x at %#x from %#x, argument %#x", pe, n, g.reg[PC], g.x[2], g.x[1])
-				}
-			},
-			"": func(rt *rapid.T) {
-				for _, n := range modelEvents {
-					var due, alerted bool
-					for pe := range pes {
-						if !m.due(n, pe) {
-							continue
-						}
-						due = true
-						waits := r.Waiting(&r.guests[pe].VCPU)
-						alerted = alerted || waits
-						if !modelShared[n] && !waits {
-							rt.Fatalf("event %#x is due on PE %d, which does not know", n, pe)
-						}
-					}
-					if due && !alerted {
-						rt.Fatalf("event %#x is due and no PE knows", n)
-					}
-				}
-			},
-		}
-		actions["raise again"], actions["run again"], actions["run on"] = actions["raise"], actions["run"], actions["run"]
-		rt.Repeat(actions)
-	})
+	if sctlr>>44&1 == 1 {
+		p |= 1 << 12
+	}
+	return p
 }
-
-func flag64(b bool) uint64 { return uint64(flag(b)) }
