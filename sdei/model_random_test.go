@@ -27,6 +27,7 @@ func (d drawn) below(n int, what string) int { return rapid.IntRange(0, n-1).Dra
 // seeded is a fast source that a seed repeats.
 type seeded struct{ rand.PCG }
 
+//go:norace
 func (s *seeded) below(n int, _ string) int {
 	hi, _ := bits.Mul64(s.Uint64(), uint64(n))
 	return int(hi)
@@ -96,6 +97,8 @@ func (m *model) enable(pe int, n uint64, on bool) result {
 }
 
 // number picks an event: rarely one that does not exist.
+//
+//go:norace
 func (p *player) number() uint64 {
 	i := p.pick.below(len(p.m.events)+8, "event")
 	switch {
@@ -130,6 +133,8 @@ var modelCalls = func() (deck []hypercall.FuncID) {
 }()
 
 // callOnce makes a random call of a random PE.
+//
+//go:norace
 func (p *player) callOnce() {
 	pe := p.pick.below(modelPEs, "PE")
 	fn := modelCalls[p.pick.below(len(modelCalls), "call")]
@@ -258,6 +263,8 @@ func (p *player) complete(pe int, fn hypercall.FuncID) {
 }
 
 // run is a PE about to enter its guest: it takes an event exactly if one is due, a critical one first.
+//
+//go:norace
 func (p *player) run() {
 	pe := p.pick.below(modelPEs, "PE")
 	g := p.guests[pe]
@@ -304,6 +311,8 @@ func (p *player) run() {
 }
 
 // elsewhere reports whether everything that is due on pe is shared and some other PE was told of it.
+//
+//go:norace
 func (p *player) elsewhere(pe int) bool {
 	for i := range p.m.events {
 		e := &p.m.events[i]
@@ -321,6 +330,7 @@ func (p *player) elsewhere(pe int) bool {
 	return true
 }
 
+//go:norace
 func (p *player) waiting(pe int) bool { return p.Waiting(&p.guests[pe].VCPU) }
 
 // happen is something that the machine does.
@@ -351,6 +361,8 @@ func (p *player) happen() {
 
 // told fails unless every event that is due is known to a PE that can take it, and every PE that waits since this
 // step was kicked once, but the one whose thread this is.
+//
+//go:norace
 func (p *player) told(self int) {
 	for pe := range modelPEs {
 		waits, kicks := p.waiting(pe), p.guests[pe].kicks-p.kicked[pe]
@@ -379,6 +391,7 @@ func (p *player) told(self int) {
 	}
 }
 
+//go:norace
 func (p *player) step() {
 	for pe := range modelPEs {
 		p.waited[pe], p.kicked[pe] = p.waiting(pe), p.guests[pe].kicks

@@ -65,6 +65,8 @@ func newModel(pes int) *model {
 }
 
 // find returns an event that exists, or nil.
+//
+//go:norace
 func (m *model) find(number uint64) *modelEvent {
 	for i := range m.events {
 		if e := &m.events[i]; e.number == number && (!e.slot || e.intid != 0) {
@@ -75,6 +77,8 @@ func (m *model) find(number uint64) *modelEvent {
 }
 
 // bound returns the event of an interrupt, or nil.
+//
+//go:norace
 func (m *model) bound(intid uint64) *modelEvent {
 	for i := range m.events {
 		if e := &m.events[i]; e.intid == intid && intid != 0 {
@@ -84,6 +88,7 @@ func (m *model) bound(intid uint64) *modelEvent {
 	return nil
 }
 
+//go:norace
 func (e *modelEvent) on(pe int) *modelHandler {
 	if e.shared {
 		pe = 0
@@ -92,6 +97,8 @@ func (e *modelEvent) on(pe int) *modelHandler {
 }
 
 // due reports whether e may be dispatched on pe.
+//
+//go:norace
 func (m *model) due(e *modelEvent, pe int) bool {
 	h, p := e.on(pe), &m.pes[pe]
 	if !h.pending || !h.registered || !h.enabled || h.running || p.masked {
