@@ -86,6 +86,8 @@ soak: guests
 		$(SUITES) -kernel $$kernel -cpu $$cpus -count $(SOAK_COUNT) -run TestSuites vmm || exit 1; \
 	done; done
 	@echo "soak: jobs of a Linux primary"
+	@echo "soak: random calls against the models"
+	HFVMM_SOAK=1 $(GO) test -race -count=1 -timeout 6h -run 'Millions|AtTheSameTime' ./ffa ./sdei
 	HFVMM_SOAK=1 $(GO) run ./vmm/lab/runtests -kernel build/tools/lab-kernel -timeout 24h -run TestJobsOfALinuxPrimary \
 		$(KVM_FILES:%=-with %) guest
 
@@ -104,7 +106,7 @@ bench: build baremetal
 fuzz: | tools
 	@for p in $$($(GO) list ./...); do \
 		for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
-			echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $${FUZZTIME:-20s} $$p || exit 1; \
+			echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $${FUZZTIME:-60s} $$p || exit 1; \
 		done; \
 	done
 

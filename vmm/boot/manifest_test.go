@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -241,10 +242,41 @@ func FuzzManifest(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for _, s := range m.Secondaries {
-			if s.VCPUs < 1 || s.Memory == 0 || s.Memory%pageSize != 0 || s.Name == "" || s.Kernel == "" {
-				t.Errorf("impossible secondary %+v", s)
-			}
-		}
+		checkSecondaries(t, m)
 	})
+}
+
+// Whatever a device tree source holds, reading it ends with a machine that can be or with a reason why not.
+func FuzzManifestSource(f *testing.F) {
+	dtc, err := exec.LookPath("dtc")
+	if err != nil {
+		f.Skip("dtc, which compiles device tree sources, is not here: make tools fetches it")
+	}
+	f.Add(`/dts-v1/; / { hypervisor { compatible = "hafnium,hafnium"; vm1 { debug_name = "a"; kernel_filename = "k"; };
+		vm2 { debug_name = "b"; kernel_filename = "b.bin"; vcpu_count = <2>; mem_size = <0x100000>; }; }; };`)
+	f.Add(`/dts-v1/; /plugin/; &{/} { hypervisor { vm1 { debug_name = "a"; kernel_filename = "k"; }; }; };`)
+	f.Add(`/dts-v1/; / { hypervisor { vm2 { mem_size = /bits/ 64 <0x1>; }; }; };`)
+	f.Add(`/dts-v1/; / { hypervisor = <1>; };`)
+	f.Fuzz(func(t *testing.T, source string) {
+		if strings.Contains(source, "/inc") || len(source) > 4096 { // dtc would read other files
+			return
+		}
+		m, err := ReadManifest(write(t, []byte(source)), filepath.Dir(dtc))
+		if err != nil {
+			if text := err.Error(); strings.TrimSpace(text) == "" || strings.ContainsAny(text, "\n\x00") {
+				t.Errorf("error %q", text)
+			}
+			return
+		}
+		checkSecondaries(t, m)
+	})
+}
+
+func checkSecondaries(t *testing.T, m *Manifest) {
+	t.Helper()
+	for _, s := range m.Secondaries {
+		if s.VCPUs < 1 || s.Memory == 0 || s.Memory%pageSize != 0 || s.Name == "" || s.Kernel == "" {
+			t.Errorf("impossible secondary %+v", s)
+		}
+	}
 }
