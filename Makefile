@@ -85,9 +85,9 @@ soak: guests
 		echo "soak: suites $(SOAK_COUNT) times, $$cpus CPUs, $$kernel"; \
 		$(SUITES) -kernel $$kernel -cpu $$cpus -count $(SOAK_COUNT) -run TestSuites vmm || exit 1; \
 	done; done
-	@echo "soak: jobs of a Linux primary"
 	@echo "soak: random calls against the models"
 	HFVMM_SOAK=1 $(GO) test -race -count=1 -timeout 6h -run 'Millions|AtTheSameTime' ./ffa ./sdei
+	@echo "soak: jobs of a Linux primary"
 	HFVMM_SOAK=1 $(GO) run ./vmm/lab/runtests -kernel build/tools/lab-kernel -timeout 24h -run TestJobsOfALinuxPrimary \
 		$(KVM_FILES:%=-with %) guest
 
