@@ -15,7 +15,9 @@
 #define REGION_READ_ONLY  1u
 #define REGION_READ_WRITE 2u
 
+#ifndef REGION_MAX_RANGES
 #define REGION_MAX_RANGES 2048u
+#endif
 
 struct region_range {
 	uint64_t address;
