@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hfvmm/hfvmm/ffa/wire"
 	"github.com/hfvmm/hfvmm/vmm"
 )
 
@@ -65,5 +66,27 @@ func TestStockFFADriverFindsThePartitions(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The UUID for which Linux's OP-TEE driver looks.
+var opteeUUID = uuid("486178e0-e7f8-11e3-bc5e-0002a5d5c51b")
+
+func uuid(text string) wire.UUID {
+	u, err := wire.ParseUUID(text)
+	if err != nil {
+		panic(err)
+	}
+	return u
+}
+
+func TestStockOPTEEDriverIsServedByAPartition(t *testing.T) {
+	cfg := ffaMachine(1, "tee", "ffa_echo", "ffa_tee")
+	cfg.Secondaries[1].UUIDs = []wire.UUID{opteeUUID}
+	text := runFFA(t, cfg)
+	for _, want := range []string{"optee: revision 0.1", "optee: initialized driver"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the guest did not say %q", want)
+		}
 	}
 }

@@ -115,6 +115,9 @@ func (m *Machine) connect() error {
 		m.sgis.vcpus = append(m.sgis.vcpus, make(sgiPEs, len(v.vcpus)))
 		parts[i] = ffa.Partition{Name: v.name, VCPUs: v.serviceVCPUs(), RAM: ffa.Span{Base: v.ram.base, Size: v.ram.size}}
 	}
+	for i := range m.cfg.Secondaries {
+		parts[1+i].Services = m.cfg.Secondaries[i].services()
+	}
 	m.inspector = newInspector(m)
 	cfg := ffa.Config{Partitions: parts, Memory: m.ram, Timer: timers{m}, Stage2: newStage2(m), PrimaryVCPUs: m.cfg.ReportedCPUs, NewHandle: newHandle, Strict: m.cfg.Strict}
 	if m.inspector != nil {

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/hfvmm/hfvmm/duty"
+	"github.com/hfvmm/hfvmm/ffa"
+	"github.com/hfvmm/hfvmm/ffa/wire"
 	"github.com/hfvmm/hfvmm/vmm/scheduler"
 )
 
@@ -75,6 +77,16 @@ type Secondary struct {
 	Image  string // path of a flat binary, loaded at the first byte of its memory
 	VCPUs  int
 	Memory uint64 // bytes, a multiple of 4 KiB
+
+	UUIDs []wire.UUID // of its FF-A services, by which others find it
+}
+
+// services are what the secondary offers by FF-A, by all ways of messaging.
+func (s *Secondary) services() (all []ffa.Service) {
+	for _, u := range s.UUIDs {
+		all = append(all, ffa.Service{UUID: u, Methods: ffa.AllMethods})
+	}
+	return all
 }
 
 // Ending says how a machine ended.

@@ -77,7 +77,7 @@ func (o *options) addFlags(f *pflag.FlagSet) {
 	f.Var(&o.mem, "mem", "RAM of the machine, secondaries included")
 	f.Var(&o.cpus, "cpus", "vCPUs of the primary; without one, threads of hfvmm's scheduler, of which there is 1 unless this says more")
 	f.Var(&o.reported, "primary-vcpu-count-reported", "vCPUs that the primary is told it has, for schedulers that want to hear 8; --cpus unless given")
-	f.Var(&o.secondaries, "secondary", "a secondary VM, repeatable: a flat binary, and any of name=NAME, vcpus=N (1), mem=SIZE (1M)")
+	f.Var(&o.secondaries, "secondary", "a secondary VM, repeatable: a flat binary, and any of name=NAME, vcpus=N (1), mem=SIZE (1M), uuid=UUID[+UUID]... of its FF-A services")
 	f.Var(&o.scheduler, "scheduler", "without a primary: rr runs the vCPUs of the secondaries in turn, fifo each until it blocks")
 	f.StringVar(&o.manifest, "manifest", "", "`FILE` with a Hafnium manifest (.dts or .dtb), in place of --primary and --secondary, or Hafnium's older vms.txt (.txt), in place of --secondary")
 	f.Var(&o.abi, "abi", "interface between the VMs and hfvmm")

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/hfvmm/hfvmm/ffa/wire"
 	"github.com/hfvmm/hfvmm/kvmarm"
 	"github.com/hfvmm/hfvmm/vmm"
 	"github.com/hfvmm/hfvmm/vmm/scheduler"
@@ -49,6 +50,15 @@ func TestFlagsDescribeTheMachine(t *testing.T) {
 		{"FF-A without what Linux needs", []string{"--primary", "Image", "--abi=ffa", "--smccc-version=host"}, vmm.Config{
 			Primary: vmm.Primary{Kernel: "Image"},
 			Memory:  512 << 20, CPUs: 2, Slice: time.Millisecond, ABI: vmm.FFA,
+		}},
+		{"services of an FF-A partition", []string{"--primary=Image", "--secondary",
+			"echo.bin,uuid=486178e0-e7f8-11e3-bc5e-0002a5d5c51b+17b862a4-1806-4faf-86b3-089a58353861"}, vmm.Config{
+			Primary: vmm.Primary{Kernel: "Image"},
+			Memory:  512 << 20, CPUs: 2, Slice: time.Millisecond,
+			Secondaries: []vmm.Secondary{{Name: "echo", Image: "echo.bin", VCPUs: 1, Memory: 1 << 20, UUIDs: []wire.UUID{
+				{0x48, 0x61, 0x78, 0xe0, 0xe7, 0xf8, 0x11, 0xe3, 0xbc, 0x5e, 0x00, 0x02, 0xa5, 0xd5, 0xc5, 0x1b},
+				{0x17, 0xb8, 0x62, 0xa4, 0x18, 0x06, 0x4f, 0xaf, 0x86, 0xb3, 0x08, 0x9a, 0x58, 0x35, 0x38, 0x61},
+			}}},
 		}},
 		{"one image twice", []string{"--primary=Image", "--secondary=echo.bin", "--secondary=image=echo.bin"}, vmm.Config{
 			Primary: vmm.Primary{Kernel: "Image"},
@@ -163,7 +173,7 @@ func TestTheLabGetsTheSameMachine(t *testing.T) {
 	files(t, "Image", "initrd", "echo.bin", "it's, \"odd\".bin")
 	for _, args := range [][]string{
 		{"run", "--primary=Image", "--initrd=initrd", "--cmdline", `console=ttyAMA0 init="/a b"`, "--mem=64M", "--cpus=3",
-			"--slice=2ms", "--check-scheduler=strict", "--pvsched=primary", "--sdei=all", "--conduit=smc", "--smccc-version=1.2", "--secondary=echo.bin,vcpus=2,mem=8K", "--secondary", `"it's, "'"odd".bin',name="x,y"`},
+			"--slice=2ms", "--check-scheduler=strict", "--pvsched=primary", "--sdei=all", "--conduit=smc", "--smccc-version=1.2", "--secondary=echo.bin,vcpus=2,mem=8K,uuid=486178e0-e7f8-11e3-bc5e-0002a5d5c51b", "--secondary", `"it's, "'"odd".bin',name="x,y"`},
 		{"run", "--mem=64M", "--scheduler=fifo", "--secondary=echo.bin,vcpus=2", "--secondary=echo.bin"},
 	} {
 		sameInTheLab(t, args)

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/hfvmm/hfvmm/ffa/wire"
 	"github.com/hfvmm/hfvmm/vmm"
 )
 
@@ -40,7 +41,7 @@ func (s *secondaries) Set(text string) error {
 		}
 		seen[p.key] = true
 		if p.value == "" {
-			return fmt.Errorf("%q has no value; write it as IMAGE[,name=NAME][,vcpus=N][,mem=SIZE]", p.key)
+			return fmt.Errorf("%q has no value; write it as IMAGE[,name=NAME][,vcpus=N][,mem=SIZE][,uuid=UUID]", p.key)
 		}
 		switch p.key {
 		case "image":
@@ -51,8 +52,10 @@ func (s *secondaries) Set(text string) error {
 			sec.VCPUs, err = parseVCPUs(p.value)
 		case "mem":
 			sec.Memory, err = parseMemory(p.value)
+		case "uuid":
+			sec.UUIDs, err = parseUUIDs(p.value)
 		default:
-			return fmt.Errorf("%q is not a key; the keys are image, name, vcpus and mem", p.key)
+			return fmt.Errorf("%q is not a key; the keys are image, name, vcpus, mem and uuid", p.key)
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", p.key, err)
@@ -135,8 +138,28 @@ func splitPairs(text string) ([]pair, error) {
 
 // formatSecondary is the flag value that describes s, whose image has another name here.
 func formatSecondary(s vmm.Secondary, image string) string {
-	return fmt.Sprintf("image=%s,name=%s,vcpus=%d,mem=%d", quote(image), quote(s.Name), s.VCPUs, s.Memory)
+	text := fmt.Sprintf("image=%s,name=%s,vcpus=%d,mem=%d", quote(image), quote(s.Name), s.VCPUs, s.Memory)
+	if len(s.UUIDs) > 0 {
+		text += ",uuid=" + formatUUIDs(s.UUIDs)
+	}
+	return text
 }
+
+// uuidSeparator stands between the UUIDs of a partition's services.
+const uuidSeparator = "+"
+
+func parseUUIDs(text string) (all []wire.UUID, err error) {
+	for s := range strings.SplitSeq(text, uuidSeparator) {
+		u, err := wire.ParseUUID(s)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, u)
+	}
+	return all, nil
+}
+
+func formatUUIDs(all []wire.UUID) string { return strings.Join(words(all), uuidSeparator) }
 
 // quote makes text one value of a list of pairs.
 func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'"'"'`) + "'" }

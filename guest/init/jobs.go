@@ -41,6 +41,7 @@ var jobs = map[string]job{
 	"two":     {vms: 1, do: two},                    // two, with 2 vCPUs
 	"fault":   {vms: 3, do: fault},                  // fault, fault, fault
 	"ffa":     {do: ffaProbe},                       // whatever there is
+	"tee":     {do: teeClient},                      // ffa_tee, with OP-TEE's UUID
 	"unload":  {do: unload},                         // whatever there is; no job can follow
 
 	"pvsched":      {vms: 1, do: pvSched},               // spin
