@@ -74,15 +74,12 @@ func plan(cfg *Config) ([]span, error) {
 		return nil, fmt.Errorf("%w: neither a primary nor a secondary; give one", ErrUsage)
 	}
 	if cfg.Builtin() && builtinABIs[cfg.ABI] == nil {
-		return nil, fmt.Errorf("%w: the built-in scheduler does not speak %v; give a primary that does", ErrUsage, cfg.ABI)
+		return nil, fmt.Errorf("%w: the built-in scheduler does not speak %v; give a primary that does, or choose --abi %v or %v", ErrUsage, cfg.ABI, SPCI, HF)
 	}
 	for _, s := range cfg.Secondaries {
 		if s.VCPUs < 1 || s.VCPUs > maxSecondaryVCPUs {
 			return nil, fmt.Errorf("%w: secondary %s has %d vCPUs; give it 1 to %d", ErrUsage, s.Name, s.VCPUs, maxSecondaryVCPUs)
 		}
-	}
-	if cfg.ABI == FFA && cfg.Builtin() {
-		return nil, fmt.Errorf("%w: the scheduler that is built in speaks the interfaces of 2019 alone; give a primary with --abi ffa, or choose --abi spci", ErrUsage)
 	}
 	if cfg.ABI == FFA && cfg.Check != CheckOff {
 		return nil, fmt.Errorf("%w: the duties of a scheduler are checked under the interfaces of 2019 alone; leave --check-scheduler off with --abi ffa", ErrUsage)

@@ -26,8 +26,9 @@ type builtin struct {
 
 // builtinCPU is a vCPU of the built-in primary.
 type builtinCPU struct {
-	x    [hypercall.NumRegs]uint64
-	wake chan struct{} // one token ends a wait
+	x     [hypercall.NumRegs]uint64
+	wake  chan struct{} // one token ends a wait
+	alarm *time.Timer
 }
 
 // LoadX implements hypercall.Bank.
@@ -47,7 +48,8 @@ func (m *Machine) newBuiltin(ram span, cpus int) {
 	b := &builtin{m: m, cpus: make([]builtinCPU, cpus), started: time.Now()}
 	v := &vm{m: m, index: len(m.vms), name: "scheduler", ram: ram}
 	for i := range b.cpus {
-		b.cpus[i].wake = make(chan struct{}, 1)
+		b.cpus[i].wake, b.cpus[i].alarm = make(chan struct{}, 1), time.NewTimer(0)
+		b.cpus[i].alarm.Stop()
 		c := &vcpu{vm: v}
 		c.ID = hypercall.VCPUID{VM: uint16(v.index), Index: uint16(i)}
 		c.Regs = hypercall.NewRegs(&b.cpus[i])
@@ -131,17 +133,15 @@ func (b *builtin) Preempt(cpu int) { b.m.pcpus[cpu].request(reqPreempt) }
 
 // Wait implements scheduler.Machine.
 func (b *builtin) Wait(cpu int, until uint64) bool {
-	var alarm <-chan time.Time
+	p, c := b.m.pcpus[cpu], &b.cpus[cpu]
 	if until != scheduler.Never {
-		t := time.NewTimer(b.untilTime(until))
-		defer t.Stop()
-		alarm = t.C
+		c.alarm.Reset(b.untilTime(until))
+		defer c.alarm.Stop()
 	}
-	p := b.m.pcpus[cpu]
 	b.m.brake.rest(p)
 	select {
-	case <-alarm:
-	case <-b.cpus[cpu].wake:
+	case <-c.alarm.C:
+	case <-c.wake:
 	case <-b.m.stopped:
 		return false
 	}

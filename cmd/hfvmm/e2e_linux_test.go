@@ -178,6 +178,19 @@ func TestWithoutAPrimaryLinesGoThroughSecondaries(t *testing.T) {
 	}
 }
 
+// A terminal stays in its line mode: what is typed is echoed, and the end of file is the end.
+func TestATerminalGivesLinesWithoutAPrimary(t *testing.T) {
+	cmd := hfvmm(t, "--secondary="+guests+"/two.bin,vcpus=2")
+	r := inTerminal(t, cmd)
+	r.press(t, "helo\x7flo\n")
+	r.await(t, "vcpu 1: hello\r\n")
+	r.press(t, "\x04")
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+	r.drain(t)
+}
+
 func TestALinuxPrimarySchedulesItsSecondaries(t *testing.T) {
 	secondary := func(name string) string { return "--secondary=" + filepath.Join(guests, name+".bin") }
 	r := finish(t, hfvmm(t, "--primary", guestKernel, "--initrd", guestInitrd, "--mem=512M", "--check-scheduler=strict",

@@ -34,8 +34,8 @@ func (o *options) readManifest(cfg *vmm.Config, log *slog.Logger) error {
 	return nil
 }
 
-// readVMList takes the secondaries from a vms.txt. The primary is that of --primary, or, as on Hafnium's RAM
-// disk, the file vmlinuz in the same folder with the file initrd.img, if there is one.
+// readVMList takes the secondaries from a vms.txt. The primary is that of --primary; or, as on Hafnium's RAM
+// disk, the file vmlinuz in the same folder with the file initrd.img, where there are such files.
 func (o *options) readVMList(cfg *vmm.Config) error {
 	if len(o.secondaries) > 0 {
 		return usageErrorf("--manifest %q already names the secondary VMs; drop --secondary, or drop --manifest", o.manifest)
@@ -49,12 +49,14 @@ func (o *options) readVMList(cfg *vmm.Config) error {
 		named = append(named, vmm.Secondary{Name: named.freeName(s.Kernel), Image: s.Kernel, VCPUs: s.VCPUs, Memory: s.Memory})
 	}
 	cfg.Secondaries = named
-	if o.primary == "" {
-		folder := filepath.Dir(o.manifest)
-		cfg.Primary.Kernel = filepath.Join(folder, "vmlinuz")
-		if initrd := filepath.Join(folder, "initrd.img"); o.initrd == "" && checkFile(initrd) == nil {
-			cfg.Primary.Initrd = initrd
-		}
+	folder := filepath.Dir(o.manifest)
+	kernel := filepath.Join(folder, "vmlinuz")
+	if o.primary != "" || checkFile(kernel) != nil {
+		return nil
+	}
+	cfg.Primary.Kernel = kernel
+	if initrd := filepath.Join(folder, "initrd.img"); o.initrd == "" && checkFile(initrd) == nil {
+		cfg.Primary.Initrd = initrd
 	}
 	return nil
 }

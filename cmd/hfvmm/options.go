@@ -90,7 +90,7 @@ func (o *options) addFlags(f *pflag.FlagSet) {
 	f.Lookup("check-scheduler").NoOptDefVal = vmm.CheckWarn.String()
 	f.Var(&o.checkFormat, "check-format", "how --check-scheduler writes its table on standard error")
 	f.Var(&o.slice, "slice", "longest run of a secondary before its CPU is given back to the primary")
-	f.Var(&o.serial, "serial", "where the serial line of the primary goes")
+	f.Var(&o.serial, "serial", "where the serial line of the primary goes, or without a primary the lines")
 	f.StringVar(&o.apiSocket, "api-socket", "", "`PATH` of a Unix socket at which hfvmm status, pause, resume, event and power-off, or HTTP, control the machine")
 	f.Var(&o.timeout, "timeout", "end the machine after this time")
 	f.Var(&o.host, "host", "auto uses KVM where it can be used and otherwise an emulated arm64 host")

@@ -300,18 +300,27 @@ func TestAVMListDescribesTheSecondaries(t *testing.T) {
 	}
 	for _, c := range []struct {
 		args    []string
+		without string // a file
 		primary vmm.Primary
+		cpus    int
 	}{
-		{nil, vmm.Primary{Kernel: "disk/vmlinuz", Initrd: "disk/initrd.img"}},
-		{[]string{"--primary=Image"}, vmm.Primary{Kernel: "Image"}},
+		{nil, "", vmm.Primary{Kernel: "disk/vmlinuz", Initrd: "disk/initrd.img"}, 2},
+		{[]string{"--primary=Image"}, "", vmm.Primary{Kernel: "Image"}, 2},
+		{nil, "disk/initrd.img", vmm.Primary{Kernel: "disk/vmlinuz"}, 2},
+		{nil, "disk/vmlinuz", vmm.Primary{}, 1},
 	} {
+		if c.without != "" {
+			if err := os.Remove(c.without); err != nil {
+				t.Fatal(err)
+			}
+		}
 		var h fakeHost
 		if r := runApp(t, &h, append([]string{"run", "--manifest=disk/vms.txt"}, c.args...)...); r.code != 0 {
 			t.Fatalf("exit code %d: %s", r.code, r.stderr)
 		}
 		want := vmm.Config{
 			Primary: c.primary,
-			Memory:  512 << 20, CPUs: 2, Slice: time.Millisecond,
+			Memory:  512 << 20, CPUs: c.cpus, Slice: time.Millisecond,
 			Secondaries: []vmm.Secondary{
 				{Name: "tee", Image: "disk/tee.bin", VCPUs: 4, Memory: 2 << 20},
 				{Name: "tee-2", Image: "disk/tee.bin", VCPUs: 1, Memory: 1 << 20},

@@ -34,7 +34,6 @@ func (s *Scheduler) follow(c *cpu, v *vcpu, res result) {
 		}
 	}
 	// INTERRUPT, YIELD: run it again. All others: as usual.
-	v.receives = false
 	if s.policy == FIFO {
 		c.current = v
 	} else {

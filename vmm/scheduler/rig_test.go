@@ -25,20 +25,22 @@ const (
 // the checker of schedulers: every breach fails the test. It has a clock that moves when all wait for
 // it, unless it has several CPUs.
 type rig struct {
-	t       testing.TB
-	ram     []byte
-	core    *ffa.Core
-	vms     [][]*guest
-	tables  [2]*hypercall.Table // of the primary and of the secondaries
-	checker *duty.Checker
-	counts  map[string]uint64 // duties that were kept
-	console *script
-	s       *Scheduler
-	logged  []string
-	trace   []string // "VM.vCPU" of each run that began, if not nil at first
+	t        testing.TB
+	ram      []byte
+	core     *ffa.Core
+	vms      [][]*guest
+	tables   [2]*hypercall.Table // of the primary and of the secondaries
+	checker  *duty.Checker
+	counts   map[string]uint64 // duties that were kept
+	console  *script
+	s        *Scheduler
+	logged   []string
+	attempts map[uint64]int // calls of RUN, by the vCPU in w1
+	trace    []string       // "VM.vCPU" of each run that began, if not nil at first
 
 	wakes   []chan struct{}
 	started time.Time
+	over    bool // what the test does from now on is not the scheduler's
 
 	mu     sync.Mutex
 	now    uint64 // ns, of one CPU
@@ -77,6 +79,7 @@ type script struct {
 	lines   []string
 	open    bool // there will be more lines
 	refuse  bool
+	writing bool // the last answer is not written before everybody waits for that
 	answers []string
 }
 
@@ -96,11 +99,11 @@ func (c *script) Answer(m []byte) bool {
 	return !c.refuse
 }
 
-func (c *script) Flushed() bool { return true }
+func (c *script) Flushed() bool { return !c.writing }
 
 func newRig(t testing.TB, cfg setup) *rig {
 	t.Helper()
-	r := &rig{t: t, console: &script{lines: cfg.lines}, counts: map[string]uint64{}, timers: map[hypercall.VCPUID]uint64{}, started: time.Now()}
+	r := &rig{t: t, console: &script{lines: cfg.lines}, counts: map[string]uint64{}, attempts: map[uint64]int{}, timers: map[hypercall.VCPUID]uint64{}, started: time.Now()}
 	cpus := max(cfg.cpus, 1)
 	vms := append([][]program{make([]program, cpus)}, cfg.vms...)
 	r.ram = make([]byte, len(vms)*vmSize)
@@ -166,6 +169,7 @@ func (r *rig) run() End {
 		cpus.Go(func() { ends[i] = r.s.Work(i) })
 	}
 	cpus.Wait()
+	r.over = true
 	r.checker.End(r.Now() + 2*duty.Grace)
 	for _, n := range r.checker.Tallies() {
 		r.counts[n.ID] = n.Kept
@@ -193,6 +197,9 @@ func (r *rig) expect(end End, answers ...string) {
 // Call implements Machine.
 func (r *rig) Call(cpu int, regs *Regs) bool {
 	p := r.vms[0][cpu]
+	if regs[0] == spciRun && len(r.wakes) == 1 {
+		r.attempts[regs[1]]++
+	}
 	copy(p.x[:], regs[:])
 	p.Regs.Forget()
 	out := r.tables[0].Dispatch(&p.VCPU, hypercall.FuncID(regs[0]), hypercall.HVC)
@@ -217,6 +224,11 @@ func (r *rig) Wait(cpu int, until uint64) bool {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.waits++
+		if r.console.writing {
+			r.console.writing = false
+			r.s.Interrupt()
+			return true
+		}
 		if until == Never {
 			r.t.Error("the scheduler waits for nothing")
 			return false
@@ -257,8 +269,9 @@ func (r *rig) Now() uint64 {
 
 // Observe implements ffa.Observer.
 func (r *rig) Observe(e duty.Event) {
-	e.Time = r.Now()
-	r.checker.Observe(e)
+	if e.Time = r.Now(); !r.over {
+		r.checker.Observe(e)
+	}
 }
 
 // Slice implements ffa.Memory.

@@ -180,6 +180,11 @@ func TestVMThatAbortsRunsNoMoreAndItsVCPUsAreWokenOnce(t *testing.T) {
 	if r.counts["abort-wakes"] != 1 || r.counts["abort-rests"] != 2 {
 		t.Errorf("%d vCPUs woken, %d left alone", r.counts["abort-wakes"], r.counts["abort-rests"])
 	}
+	for index, want := range []int{r.attempts[pair(3, 0)], 2, 1} { // once for the wake-up, and never for a message
+		if got := r.attempts[pair(3, uint16(index))]; got != want {
+			t.Errorf("vCPU %d was to be run %d times, want %d", index, got, want)
+		}
+	}
 }
 
 // turns runs and gives the CPU back n times.
@@ -268,6 +273,85 @@ func TestMessageForAVMThatDoesNotReceiveRaisesMailboxReadable(t *testing.T) {
 		g.send(from, text)
 	}
 	newRig(t, setup{lines: []string{"hello"}, vms: [][]program{{reader}}}).expect(AtRest, "hello")
+}
+
+func TestEndWaitsForTheLastAnswerToBeWritten(t *testing.T) {
+	r := newRig(t, setup{lines: []string{"hello"}, vms: [][]program{{echo}}})
+	r.console.writing = true
+	if r.expect(AtRest, "hello"); r.console.writing || r.waits != 1 {
+		t.Errorf("%d waits", r.waits)
+	}
+}
+
+func TestEveryVCPUOfAWaiterIsTold(t *testing.T) {
+	first := func(g *guest) {
+		g.hvc(spciRXTXMap, g.tx(), g.rx(), 1)
+		g.psci(hypercall.PSCICPUOn|hypercall.SMC64, 1, g.tx(), 0)
+	}
+	second := func(g *guest) { // alone knows of the interrupt
+		g.enable(mailboxWritable)
+		g.send(3, "1 a")
+		g.send(3, "1 b")
+	}
+	newRig(t, setup{vms: [][]program{{first, second}, {relay}}}).expect(AtRest, "a", "b")
+}
+
+// meddler calls a function after each run, when the CPU does not know of its end yet.
+type meddler struct {
+	*rig
+	after func(vcpu uint64)
+}
+
+func (m *meddler) Call(cpu int, r *Regs) bool {
+	fn, vcpu := r[0], r[1]
+	ok := m.rig.Call(cpu, r)
+	if fn == spciRun {
+		m.after(vcpu)
+	}
+	return ok
+}
+
+func TestVCPUThatIsWokenJustAsItBlocksRunsAgain(t *testing.T) {
+	const work = 9
+	woken := 0
+	r := newRig(t, setup{vms: [][]program{{func(g *guest) {
+		g.enable(work)
+		for g.take() != work {
+			g.wfi()
+		}
+		woken++
+	}}}})
+	m := &meddler{rig: r}
+	m.after = func(vcpu uint64) {
+		m.after = func(uint64) {}
+		v := r.s.find(high(vcpu), low(vcpu))
+		other := cpu{machine: r}
+		r.s.mu.Lock()
+		r.s.inject(&other, v, work)
+		r.s.mu.Unlock()
+	}
+	r.s.machine, r.s.cpus[0].machine = m, m
+	if r.expect(AtRest); woken != 1 {
+		t.Error("the vCPU was forgotten")
+	}
+}
+
+func TestCPUWithoutWorkIsWokenForAVCPUThatIsReadyAndForAnEarlierTimer(t *testing.T) {
+	for what, f := range map[string]func(s *Scheduler, a, b *vcpu){
+		"ready": func(s *Scheduler, a, b *vcpu) { s.next(&s.cpus[0]) },
+		"timer": func(s *Scheduler, a, b *vcpu) {
+			b.deadline = s.machine.Now() + 1e12
+			s.sleepers.add(b)
+			s.block(a, 1e9)
+		},
+	} {
+		r := newRig(t, setup{cpus: 2, vms: [][]program{{echo}, {echo}}})
+		r.s.cpus[1].idle = true
+		f(r.s, &r.s.vms[0].vcpus[0], &r.s.vms[1].vcpus[0])
+		if len(r.wakes[1]) != 1 {
+			t.Errorf("%s: the CPU sleeps on", what)
+		}
+	}
 }
 
 func TestLineThatIsNeverTakenIsTheEnd(t *testing.T) {

@@ -21,7 +21,7 @@ type vcpu struct {
 	index    uint16
 	number   int // among all vCPUs
 	state    state
-	receives bool   // blocked until there is a message
+	receives bool   // when it last blocked, that was until there is a message
 	woken    bool   // it was to be woken while it was running: what it does next may come too early
 	deadline uint64 // blocked: when its timer fires, or Never
 	cpu      int    // that ran it last
