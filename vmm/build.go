@@ -76,6 +76,9 @@ func plan(cfg *Config) ([]span, error) {
 	if cfg.Builtin() && builtinABIs[cfg.ABI] == nil {
 		return nil, fmt.Errorf("%w: the built-in scheduler does not speak %v; give a primary that does, or choose --abi %v or %v", ErrUsage, cfg.ABI, SPCI, HF)
 	}
+	if cfg.Watchdog != 0 && (cfg.Builtin() || !cfg.SDEI.serves(0)) {
+		return nil, fmt.Errorf("%w: the watchdog raises an SDEI event, and the primary has no SDEI; add --sdei primary", ErrUsage)
+	}
 	for _, s := range cfg.Secondaries {
 		if s.VCPUs < 1 || s.VCPUs > maxSecondaryVCPUs {
 			return nil, fmt.Errorf("%w: secondary %s has %d vCPUs; give it 1 to %d", ErrUsage, s.Name, s.VCPUs, maxSecondaryVCPUs)
@@ -159,6 +162,9 @@ func (m *Machine) connect() error {
 				return err
 			}
 			services = append(services, v.sdei)
+			if i == 0 && m.cfg.Watchdog != 0 {
+				services = append(services, m.addWatchdog(v))
+			}
 		}
 		if v.sched != nil || v.sdei != nil {
 			services[0] = power{psci, v}

@@ -35,6 +35,10 @@ type Config struct {
 	Check   Check         // whether the primary's scheduler is held to its duties
 	Slice   time.Duration // the longest that a secondary runs before its primary vCPU is asked again
 
+	// Watchdog is the first timeout of the primary's watchdog, or 0 for none. It counts from when the primary
+	// enables it. The primary must have SDEI.
+	Watchdog time.Duration
+
 	// The primary's PL011. If hfvmm is the primary, lines that are messages for the first secondary, and
 	// messages to the primary as lines.
 	ConsoleIn  io.Reader // nil for none
@@ -100,6 +104,7 @@ const (
 	Misscheduled               // the primary broke a rule to which Check held it
 	Failed                     // hfvmm was the primary and a secondary failed
 	BadInput                   // hfvmm was the primary and cannot make messages of its input
+	Hung                       // the primary did not pet the watchdog
 	Cancelled                  // the context was cancelled or its deadline passed
 	NotBuilt                   // there never was a machine
 )
@@ -112,5 +117,5 @@ var (
 )
 
 func (e Ending) String() string {
-	return [...]string{"powered off", "reset", "crashed", "misscheduled", "failed", "bad input", "cancelled", "not built"}[e]
+	return [...]string{"powered off", "reset", "crashed", "misscheduled", "failed", "bad input", "hung", "cancelled", "not built"}[e]
 }

@@ -44,6 +44,9 @@ func readPrimary(cfg *Config, ram span) (*primaryImages, error) {
 		RTC:     boot.MMIO{Span: boot.Span{Base: rtcBase, Size: deviceSize}, SPI: rtcSPI},
 		Seed:    make([]byte, boot.MinSeed),
 	}
+	if cfg.Watchdog != 0 {
+		fdt.Watchdog = uint32(watchdogCall)
+	}
 	for i := range cfg.CPUs {
 		fdt.CPUs = append(fdt.CPUs, kvmarm.MPIDR(i))
 	}

@@ -28,6 +28,7 @@ type Machine struct {
 	pause  pause
 	core   *ffa.Core
 
+	watchdog  *watchdog  // nil unless the primary has one
 	inspector *inspector // nil unless the scheduler is checked
 	builtin   *builtin   // the primary, if none is booted
 

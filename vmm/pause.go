@@ -25,7 +25,7 @@ var errNotPaused = api.Conflict(errors.New("the machine runs; pause it first"))
 // Pause stops every vCPU of every VM between two instructions, with what it did last finished: the result of
 // a call in its registers, an access to a device completed. A paused machine can be paused again. Time goes
 // on in it: the system counter counts, timers that expire and interrupts that devices raise are
-// pending when it is resumed. The context bounds how long a vCPU may take to stop.
+// pending when it is resumed; only the watchdog stands still. The context bounds how long a vCPU may take to stop.
 func (m *Machine) Pause(ctx context.Context) error {
 	m.pause.mu.Lock()
 	defer m.pause.mu.Unlock()
@@ -37,6 +37,7 @@ func (m *Machine) Pause(ctx context.Context) error {
 		m.resume()
 		return err
 	}
+	m.watchdog.pause()
 	m.pause.on.Store(true)
 	return nil
 }
@@ -46,6 +47,7 @@ func (m *Machine) Resume() {
 	m.pause.mu.Lock()
 	defer m.pause.mu.Unlock()
 	if m.pause.on.Swap(false) {
+		m.watchdog.resume()
 		m.resume()
 	}
 }

@@ -53,6 +53,7 @@ func (m *Machine) run(ctx context.Context) (Ending, error) {
 	case <-m.stopped:
 	}
 	threads.Wait()
+	m.watchdog.close()
 	m.inspector.close()
 	flush, cancel := context.WithTimeout(context.Background(), flushTime)
 	defer cancel()

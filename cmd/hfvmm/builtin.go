@@ -3,7 +3,7 @@ package main
 import "github.com/hfvmm/hfvmm/vmm"
 
 // forPrimaries are the flags that mean nothing where no primary is booted.
-var forPrimaries = []string{"initrd", "cmdline", "primary-vcpu-count-reported", "dump-dtb"}
+var forPrimaries = []string{"initrd", "cmdline", "primary-vcpu-count-reported", "dump-dtb", "watchdog"}
 
 // checkPrimary refuses flags that do not fit a machine with a primary, or one without, whose secondaries are
 // scheduled by hfvmm itself.

@@ -118,6 +118,9 @@ func machineArgs(cfg vmm.Config, pack func(file string) string) []string {
 	if cfg.ReportedCPUs != 0 {
 		args = append(args, "--primary-vcpu-count-reported="+strconv.Itoa(cfg.ReportedCPUs))
 	}
+	if cfg.Watchdog != 0 {
+		args = append(args, "--watchdog="+cfg.Watchdog.String())
+	}
 	if cfg.Primary.Initrd != "" {
 		args = append(args, "--initrd="+pack(cfg.Primary.Initrd))
 	}

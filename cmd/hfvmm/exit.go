@@ -19,6 +19,7 @@ const (
 	exitTimeout  = 34
 	exitFailed   = 35
 	exitDuty     = 36
+	exitHung     = 37
 	exitQuit     = 130
 )
 
@@ -26,7 +27,7 @@ var exitCodes = []struct {
 	code int
 	when string
 }{
-	{exitOK, "the primary powered off; without one, input has ended and the secondaries are at rest"},
+	{exitOK, "the primary powered off, or hfvmm power-off ended it; without one, input has ended and the secondaries are at rest"},
 	{exitInternal, "internal error of hfvmm"},
 	{exitUsage, "bad usage or bad input"},
 	{exitNoKVM, "no usable KVM on this host"},
@@ -35,6 +36,7 @@ var exitCodes = []struct {
 	{exitTimeout, "the time given with --timeout ran out"},
 	{exitFailed, "without a primary: a secondary aborted, or takes no more messages"},
 	{exitDuty, "the primary broke a rule to which --check-scheduler=strict holds it"},
+	{exitHung, "the primary did not pet the watchdog of --watchdog, not even after its event"},
 	{exitQuit, "quit by the user: Ctrl-A x, SIGINT, SIGTERM, SIGHUP, or standard output closed"},
 }
 

@@ -54,6 +54,8 @@ func (s *session) ended(how vmm.Ending, err, cause error) error {
 		return &exitError{exitFailed, err}
 	case how == vmm.BadInput:
 		return &exitError{exitUsage, err}
+	case how == vmm.Hung:
+		return &exitError{exitHung, fmt.Errorf("the primary was reset: %w", err)}
 	case how == vmm.Misscheduled:
 		return &exitError{exitDuty, fmt.Errorf("the primary broke a rule of schedulers: %w", err)}
 	}

@@ -34,6 +34,7 @@ type options struct {
 	check       choice
 	checkFormat choice
 	slice       span
+	watchdog    span
 	serial      console.Spec
 	timeout     span
 	apiSocket   string
@@ -90,6 +91,7 @@ func (o *options) addFlags(f *pflag.FlagSet) {
 	f.Lookup("check-scheduler").NoOptDefVal = vmm.CheckWarn.String()
 	f.Var(&o.checkFormat, "check-format", "how --check-scheduler writes its table on standard error")
 	f.Var(&o.slice, "slice", "longest run of a secondary before its CPU is given back to the primary")
+	f.Var(&o.watchdog, "watchdog", "give the primary a watchdog: if it is not petted for this time it raises an SDEI event, and after as long again it ends the machine; needs --sdei")
 	f.Var(&o.serial, "serial", "where the serial line of the primary goes, or without a primary the lines")
 	f.StringVar(&o.apiSocket, "api-socket", "", "`PATH` of a Unix socket at which hfvmm status, pause, resume, event and power-off, or HTTP, control the machine")
 	f.Var(&o.timeout, "timeout", "end the machine after this time")
@@ -114,6 +116,7 @@ func (o *options) config(log *slog.Logger) (vmm.Config, error) {
 		Check:       vmm.Check(o.check.index()),
 		Scheduler:   scheduler.Policy(o.scheduler.index()),
 		Slice:       time.Duration(o.slice),
+		Watchdog:    time.Duration(o.watchdog),
 	}
 	if o.smccc.value != "" {
 		cfg.SMCCC = vmm.SMCCC(o.smccc.index())

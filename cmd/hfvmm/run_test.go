@@ -173,7 +173,7 @@ func TestTheLabGetsTheSameMachine(t *testing.T) {
 	files(t, "Image", "initrd", "echo.bin", "it's, \"odd\".bin")
 	for _, args := range [][]string{
 		{"run", "--primary=Image", "--initrd=initrd", "--cmdline", `console=ttyAMA0 init="/a b"`, "--mem=64M", "--cpus=3",
-			"--slice=2ms", "--check-scheduler=strict", "--pvsched=primary", "--sdei=all", "--conduit=smc", "--smccc-version=1.2", "--secondary=echo.bin,vcpus=2,mem=8K,uuid=486178e0-e7f8-11e3-bc5e-0002a5d5c51b", "--secondary", `"it's, "'"odd".bin',name="x,y"`},
+			"--slice=2ms", "--check-scheduler=strict", "--pvsched=primary", "--sdei=all", "--watchdog=90s", "--conduit=smc", "--smccc-version=1.2", "--secondary=echo.bin,vcpus=2,mem=8K,uuid=486178e0-e7f8-11e3-bc5e-0002a5d5c51b", "--secondary", `"it's, "'"odd".bin',name="x,y"`},
 		{"run", "--mem=64M", "--scheduler=fifo", "--secondary=echo.bin,vcpus=2", "--secondary=echo.bin"},
 	} {
 		sameInTheLab(t, args)

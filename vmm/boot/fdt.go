@@ -25,6 +25,9 @@ type FDTConfig struct {
 	SMC        bool // calls are made with SMC, not HVC
 	SDEI       bool // the Software Delegated Exception Interface is there
 
+	// Watchdog is the function that Linux's driver arm_smc_wdt calls, or 0 for no watchdog.
+	Watchdog uint32
+
 	// Seed is entropy for the kernel: none, or at least MinSeed bytes, of which 8 seed its
 	// address-space layout and the others its random numbers.
 	Seed []byte
@@ -96,6 +99,9 @@ func BuildFDT(c FDTConfig) ([]byte, error) {
 	)
 	if c.SDEI {
 		root.Children = append(root.Children, c.firmware())
+	}
+	if c.Watchdog != 0 {
+		root.Children = append(root.Children, node("watchdog", strs("compatible", "arm,smc-wdt"), u32("arm,smc-id", c.Watchdog)))
 	}
 	tree := dt.FDT{Header: dt.Header{Magic: dt.Magic, Version: 17, LastCompVersion: 16}, RootNode: root}
 	var b bytes.Buffer

@@ -34,7 +34,10 @@ var (
 		UART:    MMIO{Span{0x0900_0000, 0x1000}, 1},
 		RTC:     MMIO{Span{0x0901_0000, 0x1000}, 2},
 		SDEI:    true,
-		Seed:    []byte("0123456789abcdefghijklmnopqrstuvwxyzABCD"),
+
+		Watchdog: 0x82003D06,
+
+		Seed: []byte("0123456789abcdefghijklmnopqrstuvwxyzABCD"),
 	}
 )
 
