@@ -14,6 +14,13 @@ import (
 // controlled runs a machine that is controlled through a socket. It ends with the test.
 func controlled(t *testing.T, cfg Config) (m *Machine, c *api.Client, ended <-chan Ending) {
 	t.Helper()
+	c, ended = controlledAfter(t, cfg, func(built *Machine) { m = built })
+	return m, c, ended
+}
+
+// controlledAfter is the same with something to be done between building and running.
+func controlledAfter(t *testing.T, cfg Config, before func(*Machine)) (c *api.Client, ended <-chan Ending) {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "s")
 	l, err := net.Listen("unix", path)
 	if err != nil {
@@ -21,6 +28,7 @@ func controlled(t *testing.T, cfg Config) (m *Machine, c *api.Client, ended <-ch
 	}
 	cfg.API = l
 	m, ctx := built(t, cfg)
+	before(m)
 	ctx, cancel := context.WithCancel(ctx)
 	done, all := make(chan Ending, 1), make(chan struct{})
 	go func() {
@@ -32,7 +40,7 @@ func controlled(t *testing.T, cfg Config) (m *Machine, c *api.Client, ended <-ch
 		cancel()
 		<-all
 	})
-	return m, api.NewClient(path), done
+	return api.NewClient(path), done
 }
 
 // eventually waits until something holds, for at most a minute.
@@ -66,14 +74,17 @@ func TestPausedMachineRunsNothingUntilItIsResumedThroughTheSocket(t *testing.T) 
 		secondaries   []string
 	}{
 		{"CPUs that are lent", "race", 2, []string{"turns"}},
-		{"a CPU that is off", "preempt", 2, []string{"busy"}},
+		{"a CPU that is off", "busy", 2, nil},
 		{"a built-in primary", "", 2, []string{"busy", "timer"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var r record
 			cfg := machine(t, &r, c.cpus, c.primary, c.secondaries...)
-			if c.primary == "" {
+			switch c.primary {
+			case "":
 				cfg.Primary.Kernel = ""
+			case "busy":
+				cfg.Primary.Kernel = filepath.Join(guests, "busy.bin") // spins as a primary as well
 			}
 			m, client, ended := controlled(t, cfg)
 			ctx := t.Context()
