@@ -78,6 +78,8 @@ type Config struct {
 	// Of FF-A:
 	Version wire.Version // that is offered, or 0: 1.2
 	Console Console      // or nil: what partitions print is lost
+	// Interrupts of VMs with a GIC, or nil: none learns of notifications by an interrupt.
+	Interrupts Interrupts
 }
 
 func (cfg *Config) check() error {

@@ -20,6 +20,7 @@ type Core struct {
 	newHandle    func() uint64
 	console      Console
 	offered      wire.Version // of FF-A
+	interrupts   Interrupts
 
 	mu  sync.Mutex // guards everything below, and the registers of vCPUs that nobody runs
 	vms []partition
@@ -30,6 +31,7 @@ type Core struct {
 	message [MaxBuffer]byte    // out of reach of guests, while it is read
 	regions map[uint64]*region // of FF-A, by handle
 	chars   [maxChars]byte     // that are printed
+	sri     bool               // the primary was told to look for notifications, and has not
 }
 
 // maxSpans is how many ranges one transfer may have: a page has room for no more constituents of 16 bytes.
@@ -40,10 +42,14 @@ const primary = 0
 
 // partition is a VM: its vCPUs and what they share.
 type partition struct {
-	index    uint16
-	vcpus    []vcpu
-	box      mailbox
-	ffa      endpoint
+	index uint16
+	vcpus []vcpu
+	box   mailbox
+	ffa   endpoint
+	core  *Core
+
+	notifications notifications
+
 	observer Observer // the core's
 	aborting bool     // one of its vCPUs aborted; none of them runs guest code again
 
@@ -70,6 +76,7 @@ func New(cfg Config) (*Core, error) {
 		regions:      map[uint64]*region{},
 		console:      cfg.Console,
 		offered:      cfg.Version,
+		interrupts:   cfg.Interrupts,
 		vms:          make([]partition, len(cfg.Partitions)),
 		pages:        newHoldings(cfg.Partitions),
 		spans:        make([]Span, 0, maxSpans),
@@ -83,7 +90,7 @@ func New(cfg Config) (*Core, error) {
 	}
 	for i := range cfg.Partitions {
 		p, vm := &cfg.Partitions[i], &c.vms[i]
-		vm.index, vm.observer, vm.vcpus = uint16(i), cfg.Observer, make([]vcpu, len(p.VCPUs))
+		vm.index, vm.core, vm.observer, vm.vcpus = uint16(i), c, cfg.Observer, make([]vcpu, len(p.VCPUs))
 		vm.receivers = make([]*vcpu, 0, len(p.VCPUs))
 		vm.ffa = newEndpoint(p.Endpoint, uint16(i))
 		vm.version = vm.ffa.Version

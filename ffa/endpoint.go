@@ -18,6 +18,8 @@ type Endpoint struct {
 	NPI, SRI uint32
 	GIC      bool // it has a GIC, to which Interrupts raise SGIs; else virtual interrupts
 
+	NoNotifications bool // it receives none
+
 	ManagedExit bool // it is asked to give the CPU back before that is taken while it serves a request
 }
 

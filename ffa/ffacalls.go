@@ -45,6 +45,14 @@ func init() {
 		ffaMemReclaim:        {form32, v10, 0, everyone, stays, "123", 0, (*ffa).memReclaim},
 		ffaMemFragRX:         {form32, v10, 0, everyone, stays, "1234", 0, (*ffa).memFragRX},
 		ffaMemFragTX:         {form32, v10, 0, everyone, stays, "1234", 0, (*ffa).memFragTX},
+
+		ffaMsgSend2: {form32, v11, 0, everyone, stays, "12", 0, (*ffa).msgSend2},
+
+		ffaNotificationBind:    {form32, v11, 0, everyone, stays, "1234", 0, (*ffa).notificationBind},
+		ffaNotificationUnbind:  {form32, v11, 0, everyone, stays, "134", 0, (*ffa).notificationUnbind},
+		ffaNotificationSet:     {form32, v11, 0, everyone, stays, "1234", 0, (*ffa).notificationSet},
+		ffaNotificationGet:     {form32, v11, 0, everyone, stays, "12", 0, (*ffa).notificationGet},
+		ffaNotificationInfoGet: {bothForms, v11, 0, everyone, stays, "", 0, (*ffa).notificationInfoGet},
 	} {
 		ffaCalls[fn-ffaError] = call
 	}

@@ -143,7 +143,7 @@ func (s *ffa) service(p *partition, n int, uuid wire.UUID) wire.PartitionInfo {
 // properties are those of all services of a partition.
 func (p *partition) properties() uint32 {
 	properties := uint32(wire.AArch64)
-	if !p.ffa.asked || p.version >= v11 {
+	if p.notifiable() {
 		properties |= wire.ReceivesNotifications
 	}
 	return properties

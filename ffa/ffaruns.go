@@ -99,7 +99,8 @@ func (s *ffa) answerFor(v, dead *vcpu) hypercall.Outcome {
 	return s.lendTo(v, caller)
 }
 
-// msgWait ends a run. It empties the receive buffer unless the caller keeps that, from version 1.2.
+// msgWait ends a run. It empties the receive buffer unless the caller keeps that, from version 1.2, or has not noticed
+// what is in it.
 func (s *ffa) msgWait(v *vcpu, _ hypercall.FuncID, a ffaArgs) hypercall.Outcome {
 	if v.callee != nil {
 		putFFAStatus(&v.Regs, denied)
@@ -109,7 +110,7 @@ func (s *ffa) msgWait(v *vcpu, _ hypercall.FuncID, a ffaArgs) hypercall.Outcome 
 		v.serve()
 		return hypercall.Outcome{}
 	}
-	if version := v.vm.version; version >= v11 && !(version >= v12 && a[2]&keepRX != 0) {
+	if version := v.vm.version; version >= v11 && !(version >= v12 && a[2]&keepRX != 0) && v.vm.notifications.framework == 0 {
 		v.vm.box.drop()
 	}
 	m, st, out := s.receive(v, true, s)

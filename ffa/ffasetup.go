@@ -118,6 +118,7 @@ func (s *ffa) rxtxUnmap(v *vcpu, _ hypercall.FuncID, a ffaArgs) hypercall.Outcom
 		st = invalid
 	} else {
 		b.tx, b.rx, b.spans, b.state, b.got = nil, nil, [2]Span{}, boxEmpty, message{}
+		v.vm.notifications.framework = 0
 	}
 	putFFAStatus(&v.Regs, st)
 	return hypercall.Outcome{}
@@ -129,7 +130,7 @@ func (s *ffa) rxRelease(v *vcpu, _ hypercall.FuncID, a ffaArgs) hypercall.Outcom
 	switch {
 	case a[1] != 0:
 		st = invalid
-	case b.state != boxRead:
+	case b.state != boxRead || v.vm.notifications.framework != 0: // nothing there, or not noticed
 		st = denied
 	default:
 		b.drop()

@@ -36,6 +36,9 @@ type vcpu struct {
 	kind   requestKind
 	queued bool // its request is in mail until its first wait
 	mail   [hypercall.NumRegs]uint64
+
+	notified   vcpuNotifications
+	sriDelayed bool // of the primary: it is interrupted when it has its pCPU back
 }
 
 // leave gives the pCPU back to the primary vCPU that lent it, whose call is answered with res. It is
@@ -51,6 +54,7 @@ func (v *vcpu) leave(next runState, res runResult) hypercall.Outcome {
 		observeLeave(o, v, runner, &res)
 	}
 	lender.putRun(&runner.Regs, res)
+	v.vm.core.sriOfReturn(runner)
 	return hypercall.Outcome{Action: hypercall.Leave}
 }
 

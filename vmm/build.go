@@ -113,7 +113,7 @@ func (m *Machine) connect() error {
 	parts := make([]ffa.Partition, len(m.vms))
 	for i, v := range m.vms {
 		m.sgis.vcpus = append(m.sgis.vcpus, make(sgiPEs, len(v.vcpus)))
-		parts[i] = ffa.Partition{Name: v.name, VCPUs: v.serviceVCPUs(), RAM: ffa.Span{Base: v.ram.base, Size: v.ram.size}}
+		parts[i] = ffa.Partition{Name: v.name, VCPUs: v.serviceVCPUs(), RAM: ffa.Span{Base: v.ram.base, Size: v.ram.size}, Endpoint: m.endpoint(v)}
 	}
 	for i := range m.cfg.Secondaries {
 		parts[1+i].Services = m.cfg.Secondaries[i].services()
@@ -124,7 +124,7 @@ func (m *Machine) connect() error {
 		cfg.Observer = m.inspector
 	}
 	log := hypercall.NewDebugLog(len(m.vms), func(vm int, line []byte) { m.cfg.DebugLog(m.vms[vm].name, line) })
-	cfg.Console = log
+	cfg.Console, cfg.Interrupts = log, m
 	var err error
 	if m.core, err = ffa.New(cfg); err != nil {
 		return err

@@ -73,6 +73,7 @@ type Primary struct {
 	Kernel  string // path of an arm64 Linux image, or of a flat binary; "" for the built-in scheduler
 	Initrd  string // path, or "" for none
 	Cmdline string
+	Notify  Notify
 }
 
 // Secondary is one secondary VM.
@@ -82,7 +83,8 @@ type Secondary struct {
 	VCPUs  int
 	Memory uint64 // bytes, a multiple of 4 KiB
 
-	UUIDs []wire.UUID // of its FF-A services, by which others find it
+	UUIDs  []wire.UUID // of its FF-A services, by which others find it
+	Notify Notify
 }
 
 // services are what the secondary offers by FF-A, by all ways of messaging.

@@ -70,6 +70,33 @@ static void echo(uint32_t req, uint32_t resp, uint32_t first, uint32_t last, uin
 		check(r.x[n] == ~seed, "x%u changed to 0x%lx", n, r.x[n]);
 }
 
+// Sends a message and runs its receiver until the answer is there.
+static void message(uint32_t size, uint8_t seed)
+{
+	struct ffa_message *out = (struct ffa_message *)tx;
+	const struct ffa_message *in = (const struct ffa_message *)rx;
+	struct ffa_regs r;
+
+	*out = (struct ffa_message){ .offset = sizeof(*out) + 8, .receiver = ECHO, .sender = PRIMARY, .size = size };
+	for (uint32_t i = 0; i < size; i++)
+		tx[out->offset + i] = (uint8_t)(seed + i);
+	r = ffa_call(FFA_MSG_SEND2, 0, 0, 0, 0);
+	check(ffa_func(&r) == FFA_SUCCESS, "send of %u bytes: %d", size, ffa_errno(&r));
+	r = ffa_call(FFA_MSG_SEND2, 0, 0, 0, 0);
+	check(ffa_errno(&r) == FFA_BUSY, "send to a full buffer: 0x%lx %d", r.x[0], ffa_errno(&r));
+	do
+		r = ffa_call(FFA_RUN, ffa_pair(ECHO, 0), 0, 0, 0);
+	while (ffa_func(&r) == FFA_INTERRUPT);
+	check(ffa_func(&r) == FFA_MSG_WAIT, "run: 0x%lx %d", r.x[0], ffa_errno(&r));
+	r = ffa_call(FFA_NOTIFICATION_GET, PRIMARY, FFA_NOTIFICATIONS_ALL, 0, 0);
+	check(ffa_func(&r) == FFA_SUCCESS && r.x[7] == FFA_RX_FULL, "notified: 0x%lx 0x%lx", r.x[0], r.x[7]);
+	check(in->sender == ECHO && in->receiver == PRIMARY && in->size == size && in->offset >= sizeof(*in),
+	      "answer of %u bytes from %u", in->size, in->sender);
+	check(memcmp(rx + in->offset, tx + out->offset, size) == 0, "the answer of %u bytes differs", size);
+	r = ffa_call(FFA_RX_RELEASE, 0, 0, 0, 0);
+	check(ffa_func(&r) == FFA_SUCCESS, "release: %d", ffa_errno(&r));
+}
+
 void main(uint64_t fdt)
 {
 	(void)fdt;
@@ -82,6 +109,8 @@ void main(uint64_t fdt)
 		echo(FFA_DIRECT_REQ_64, FFA_DIRECT_RESP_64, 3, 7, ~0ull, seed);
 		echo(FFA_DIRECT_REQ2, FFA_DIRECT_RESP2, 4, 17, ~0ull, seed);
 	}
+	for (uint32_t size = 1; size <= 4048; size = 2 * size + 1)
+		message(size, (uint8_t)size);
 	print("%u direct requests were answered\n", 3 * ROUNDS);
 	pass();
 }

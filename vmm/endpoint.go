@@ -1,0 +1,49 @@
+package vmm
+
+import "github.com/hfvmm/hfvmm/ffa"
+
+// Notify says by which interrupts a VM with a GIC learns of FF-A's notifications.
+type Notify uint8
+
+// The ways. The primary has both interrupts unless it chooses, other VMs the first.
+const (
+	NotifyAsUsual Notify = iota
+	NotifyNPI            // that there are some for itself
+	NotifySRI            // that there are some for a VM that it schedules
+	NotifyBoth
+	NotifyNone
+)
+
+// Notifies are all ways, in the order of their values.
+var Notifies = [...]Notify{NotifyAsUsual, NotifyNPI, NotifySRI, NotifyBoth, NotifyNone}
+
+func (n Notify) String() string { return [...]string{"usual", "npi", "sri", "both", "none"}[n] }
+
+// The SGIs of VMs with a GIC. Linux has 0 to 7 for itself.
+const (
+	npiSGI = 8
+	sriSGI = 9
+)
+
+// endpoint is what VM v is under FF-A.
+func (m *Machine) endpoint(v *vm) ffa.Endpoint {
+	how := m.cfg.Primary.Notify
+	if v.index != 0 {
+		how = m.cfg.Secondaries[v.index-1].Notify
+	}
+	e := ffa.Endpoint{GIC: v.gic != nil}
+	if how == NotifyAsUsual {
+		if how = NotifyNPI; v.index == 0 {
+			how = NotifyBoth
+		}
+	}
+	if npi := how == NotifyNPI || how == NotifyBoth; npi && e.GIC {
+		e.NPI = npiSGI
+	} else if npi && v.index != 0 {
+		e.NPI = ffa.NPIIRQ
+	}
+	if (how == NotifySRI || how == NotifyBoth) && e.GIC {
+		e.SRI = sriSGI
+	}
+	return e
+}
