@@ -2,7 +2,9 @@
 // started on one, otherwise all in one boot of the lab. Started there, it is the lab's init and the
 // program that runs one test binary after the other.
 //
-//	runtests [-kernel IMAGE] [-cpu N] [-with FILE]... [-run REGEXP] [-count N] [-timeout D] PACKAGE...
+//	runtests [-kernel IMAGE] [-cpu N] [-icount] [-with FILE]... [-run REGEXP] [-count N] [-timeout D] PACKAGE...
+//
+// With -icount the lab's time is the number of instructions that its one CPU executes, the same on every host.
 //
 // It is started in the module's folder and takes packages as folders below it. A test finds its
 // package's testdata and the files named by -with at the same relative paths as on the host. The output
@@ -39,7 +41,8 @@ func main() {
 	flag.Var(&o.with, "with", "`file` or folder that the tests need; may be repeated")
 	flag.StringVar(&o.run, "run", "", "run only tests that match this `regexp`")
 	flag.IntVar(&o.count, "count", 1, "run each test so many `times`")
-	flag.StringVar(&o.cpus, "cpu", "2", "`number` of CPUs of the lab")
+	flag.IntVar(&o.cpus, "cpu", 2, "`number` of CPUs of the lab")
+	flag.BoolVar(&o.icount, "icount", false, "make the lab's time the number of instructions, on one CPU")
 	flag.DurationVar(&o.timeout, "timeout", 10*time.Minute, "the longest that the tests of a package may take")
 	flag.Parse()
 	o.packages = flag.Args()
@@ -68,11 +71,12 @@ func (l *list) String() string     { return strings.Join(*l, " ") }
 func (l *list) Set(s string) error { *l = append(*l, s); return nil }
 
 type options struct {
-	kernel, run, cpus string
-	with              list
-	count             int
-	timeout           time.Duration
-	packages          []string
+	kernel, run string
+	with        list
+	cpus, count int
+	icount      bool
+	timeout     time.Duration
+	packages    []string
 }
 
 // native says whether this machine can run the tests itself.
@@ -102,6 +106,8 @@ func (o *options) execute(ctx context.Context) (int, error) {
 		Args:   slices.Concat([]string{inLab}, o.testFlags(), []string{"--"}, o.packages),
 		Env:    []string{mustRun, soak + "=" + os.Getenv(soak)},
 		Files:  map[string]string{},
+		CPUs:   o.cpus,
+		Icount: o.icount,
 		Memory: 2 << 30,
 		Stdout: os.Stdout, Stderr: os.Stderr,
 		Kernel: o.kernel,
