@@ -70,15 +70,15 @@ func (g *VGIC) Dist(offset uint32) (uint32, error) {
 // of the VM may be in KVM_RUN (EBUSY). Registers of pending state read as the latch, not the line.
 func (g *VGIC) Redist(vcpu int, offset uint32) (uint32, error) {
 	var v uint64
-	err := g.access(reqGetDeviceAttr, groupVGICRedist, redistAttr(vcpu, offset), &v, redistName(vcpu, offset))
-	return uint32(v), err
+	err := g.access(reqGetDeviceAttr, groupVGICRedist, redistAttr(vcpu, offset), &v, "")
+	return uint32(v), nameRedist(err, vcpu, offset)
 }
 
 // SetRedist writes what Redist reads. A write to GICR_ISPENDR0 sets the latches of all 32 interrupts to
 // value: read, modify, write, and make an SGI pending in this way.
 func (g *VGIC) SetRedist(vcpu int, offset, value uint32) error {
 	v := uint64(value)
-	return g.access(reqSetDeviceAttr, groupVGICRedist, redistAttr(vcpu, offset), &v, redistName(vcpu, offset))
+	return nameRedist(g.access(reqSetDeviceAttr, groupVGICRedist, redistAttr(vcpu, offset), &v, ""), vcpu, offset)
 }
 
 // access carries *v to or from the kernel by way of the scratch page.
@@ -92,11 +92,18 @@ func (g *VGIC) access(r request, group uint32, attrID uint64, v *uint64, what st
 	return err
 }
 
-// GICRISPENDR0 is the offset of the pending state of the SGIs and PPIs in a redistributor's window.
-const GICRISPENDR0 = 0x1_0200
+// Offsets of registers for the SGIs and PPIs in a redistributor's window: a bit for each.
+const (
+	GICRISENABLER0 = 0x1_0100 // enabled
+	GICRISPENDR0   = 0x1_0200 // pending
+)
 
 func redistAttr(vcpu int, offset uint32) uint64 { return MPIDR(vcpu)<<32 | uint64(offset) }
 
-func redistName(vcpu int, offset uint32) string {
-	return fmt.Sprintf("redistributor register %#x of vCPU %d", offset, vcpu)
+// nameRedist says in an error which register it was. Nothing is spent on that if there is none.
+func nameRedist(err error, vcpu int, offset uint32) error {
+	if e, ok := err.(*Error); ok {
+		e.What = fmt.Sprintf("redistributor register %#x of vCPU %d", offset, vcpu)
+	}
+	return err
 }

@@ -2,6 +2,7 @@ package vmm
 
 import (
 	"fmt"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -30,3 +31,32 @@ func gettid() int { return unix.Gettid() }
 // interrupt makes the system call that a thread sits in return EINTR. SIGURG is the signal that the
 // Go runtime handles anyway, so it needs no handler and a stray one does no harm.
 func interrupt(tid int) { _ = unix.Tgkill(unix.Getpid(), tid, unix.SIGURG) }
+
+// threadTimer sends a thread the signal of interrupt.
+type threadTimer struct {
+	id   int32
+	spec unix.ItimerSpec
+}
+
+// newThreadTimer returns a timer for the calling thread, which is locked to its goroutine.
+func newThreadTimer() (*threadTimer, error) {
+	t := new(threadTimer)
+	if err := timerCreate(unix.CLOCK_MONOTONIC, unix.SIGURG, gettid(), &t.id); err != nil {
+		return nil, fmt.Errorf("timer_create: %w; is the limit of pending signals, ulimit -i, too low?", err)
+	}
+	return t, nil
+}
+
+// start sets the timer to signal after d, which is positive, and then again after each repeat.
+func (t *threadTimer) start(d, repeat time.Duration) {
+	t.spec = unix.ItimerSpec{Value: unix.NsecToTimespec(int64(d)), Interval: unix.NsecToTimespec(int64(repeat))}
+	timerSet(t.id, &t.spec)
+}
+
+// stop ends its signals.
+func (t *threadTimer) stop() {
+	t.spec = unix.ItimerSpec{}
+	timerSet(t.id, &t.spec)
+}
+
+func (t *threadTimer) close() { timerDelete(t.id) }

@@ -2,9 +2,20 @@
 
 package vmm
 
-import "github.com/hfvmm/hfvmm/kvmarm"
+import (
+	"time"
+
+	"github.com/hfvmm/hfvmm/kvmarm"
+)
 
 func newRAM(uint64) (*ram, error) { return nil, kvmarm.ErrUnsupported }
 func (r *ram) close() error       { return nil }
 func gettid() int                 { return 0 }
 func interrupt(int)               {}
+
+type threadTimer struct{}
+
+func newThreadTimer() (*threadTimer, error)             { return nil, kvmarm.ErrUnsupported }
+func (*threadTimer) start(time.Duration, time.Duration) {}
+func (*threadTimer) stop()                              {}
+func (*threadTimer) close()                             {}

@@ -24,6 +24,7 @@ type pcpu struct {
 	home  *vcpu
 	power chan struct{} // one token for each CPU_ON of home
 	watch watcher
+	alarm alarm
 
 	tid      atomic.Int64
 	cur      atomic.Pointer[vcpu] // whose KVM_RUN the thread is in, or enters next
@@ -34,6 +35,7 @@ type pcpu struct {
 	moving   atomic.Bool   // it is in KVM_RUN, or enters it next: see brake
 	resting  bool          // it waits for the brake, or for a CPU_ON that has not come; guarded by the brake
 	idleRun  atomic.Uint64 // the KVM_RUN in which the watcher saw cur blocked in WFI
+	entered  uint64        // counter value when cur, of a secondary, was entered
 }
 
 func newPCPU(m *Machine, home *vcpu) (*pcpu, error) {
@@ -75,6 +77,11 @@ func (p *pcpu) loop() {
 		b.work(p)
 		return
 	}
+	if err := p.alarm.init(); err != nil {
+		p.m.crash(p.home, err)
+		return
+	}
+	defer p.alarm.timer.close()
 	if p.home.ID.Index != 0 && !p.waitPower() {
 		return
 	}
@@ -101,14 +108,17 @@ func (p *pcpu) step() bool {
 		v.watchTimer()
 	}
 	out, ok := p.exit(v, err)
-	if v.timerFired && out == (hypercall.Outcome{}) {
-		out = p.m.core.TimerExpired(&v.VCPU)
+	if out == (hypercall.Outcome{}) && v.timerFired {
+		out = p.timerFired(v)
 	}
 	return ok && p.apply(out)
 }
 
 // serveRequests takes the requests and reports whether the pCPU goes on.
 func (p *pcpu) serveRequests() bool {
+	if p.alarmed() {
+		p.requests.Or(reqPreempt)
+	}
 	if p.requests.Load() == 0 {
 		return true
 	}
@@ -168,7 +178,11 @@ func (p *pcpu) enter(v *vcpu) {
 		if v.vm.dead.Load() { // it died after the core let v run, and before it could know where
 			p.requests.Or(reqPreempt)
 		}
+		p.entered = kvmarm.Counter()
 		p.watch.wake()
+	}
+	if old == p.home {
+		p.setAlarm()
 	}
 }
 
@@ -184,6 +198,7 @@ func (p *pcpu) powerOn() {
 // waitPower waits, with home powered off, for its CPU_ON.
 func (p *pcpu) waitPower() bool {
 	p.on.Store(false)
+	p.stopAlarm()
 	p.m.poweredOff()
 	b := &p.m.brake
 	b.mu.Lock()

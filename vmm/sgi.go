@@ -11,7 +11,8 @@ import (
 // sgis are software-generated interrupts that hfvmm itself raises in VMs with a GIC. KVM can be told of one only through
 // the pending state of a redistributor, all 32 private interrupts at once, while no vCPU is in KVM_RUN. So an SGI
 // that is raised, which may be in the middle of a call with locks held, is only noted; who raised it delivers what
-// is noted before its thread goes on. Those that come together are delivered together.
+// is noted before its thread goes on. Those that come together are delivered together. The PPI of a secondary's
+// timer, which is the primary's as well, takes the same way.
 type sgis struct {
 	noted atomic.Bool
 	vcpus []sgiPEs // by VM
@@ -29,7 +30,7 @@ type sgiPEs []struct {
 type sgiGIC interface {
 	park()
 	resume()
-	// pend makes the private interrupts of a mask pending, in a parked machine.
+	// pend makes the private interrupts of a mask pending, PPIs only where they are enabled, in a parked machine.
 	pend(id hypercall.VCPUID, intids uint32)
 	// wake makes a vCPU take them that does not run now.
 	wake(id hypercall.VCPUID)
@@ -85,9 +86,19 @@ func (s *sgis) each(do func(hypercall.VCPUID, uint32)) {
 // pCPU runs on. It may be called with the ffa core locked. An SGI that is pending stays pending once.
 func (m *Machine) RaiseSGI(id hypercall.VCPUID, intid uint32) { m.sgis.raise(id, intid) }
 
+// sgiMask are the INTIDs of SGIs, a bit for each.
+const sgiMask = 0xffff
+
 func (m *Machine) pend(id hypercall.VCPUID, intids uint32) {
 	gic := m.vms[id.VM].gic
 	err := accessGIC(func() error {
+		if ppis := intids &^ sgiMask; ppis != 0 {
+			enabled, err := gic.Redist(int(id.Index), kvmarm.GICRISENABLER0)
+			if err != nil {
+				return err
+			}
+			intids &^= ppis &^ enabled
+		}
 		pending, err := gic.Redist(int(id.Index), kvmarm.GICRISPENDR0)
 		if err != nil || pending|intids == pending {
 			return err

@@ -14,6 +14,9 @@ const (
 	timerMask   = 1 << 1
 )
 
+// timerFires reports whether the timer with that control has an interrupt to give, now or at its deadline.
+func timerFires(ctl uint64) bool { return ctl&(timerEnable|timerMask) == timerEnable }
+
 // timers gives the ffa core the virtual timers of secondaries. All VMs read the host's counter, so
 // CNTVCT_EL0 here is what the guest would read.
 type timers struct{ m *Machine }
@@ -21,7 +24,7 @@ type timers struct{ m *Machine }
 // Remaining implements ffa.Timer.
 func (t timers) Remaining(id hypercall.VCPUID) (ns uint64, armed bool) {
 	v := t.m.vcpu(id)
-	if v.get(kvmarm.RegCNTVCTL)&(timerEnable|timerMask) != timerEnable {
+	if !timerFires(v.get(kvmarm.RegCNTVCTL)) {
 		return 0, false
 	}
 	return uint64(untilCount(v.get(kvmarm.RegCNTVCVAL))), true
@@ -63,3 +66,19 @@ func (v *vcpu) watchTimer() {
 	}
 	v.timerHigh = high
 }
+
+// timerFired serves the expiry of v's virtual timer in its run. That is an interrupt of the primary, and ends
+// the run; but if the timer had expired before v was entered, Hafnium gives v its own interrupt right away.
+func (p *pcpu) timerFired(v *vcpu) hypercall.Outcome {
+	if v.get(kvmarm.RegCNTVCVAL) <= p.entered {
+		return hypercall.Outcome{}
+	}
+	if p.home.vm.gic != nil {
+		p.m.sgis.raise(p.home.ID, virtualTimerPPI)
+	}
+	return p.m.core.TimerExpired(&v.VCPU)
+}
+
+// virtualTimerPPI is the INTID of the virtual timer. In the primary KVM has the line of that interrupt for
+// the primary's own timer alone, but lets it be made pending: its handler then finds that timer not expired.
+const virtualTimerPPI = 27

@@ -7,12 +7,12 @@ import (
 	"github.com/hfvmm/hfvmm/kvmarm"
 )
 
-// watcher looks after a lent pCPU, for KVM then tells nobody of the primary's own timer, and never
+// watcher looks after a lent pCPU, for KVM then tells nobody of the primary's own physical timer, and never
 // of a secondary's WFI:
 //
 //   - it ends the run after a slice, so that what only the kernel sees (an SGI from another vCPU of
 //     the primary) is taken soon;
-//   - it ends the run when the timer of the primary's vCPU expires;
+//   - it ends the run when the physical timer of the primary's vCPU expires (the virtual one has an alarm);
 //   - it ends the run when the secondary's vCPU blocks in WFI.
 //
 // It also repeats a kick of the primary's vCPU, which may have come just before the WFI that it was to end.
@@ -130,23 +130,18 @@ func (w *watcher) checkIdle(n, run uint64) {
 	}
 }
 
-// homeTimer returns how long the timers of the primary's vCPU have still to run, at most a slice.
+// homeTimer returns how long the physical timer of the primary's vCPU has still to run, at most a slice.
 func (w *watcher) homeTimer() time.Duration {
-	left := w.slice
 	if b := w.p.m.builtin; b != nil {
-		return min(left, b.untilAlarm())
+		return min(w.slice, b.untilAlarm())
 	}
-	for _, t := range [...]struct{ ctl, cval kvmarm.RegID }{
-		{kvmarm.RegCNTVCTL, kvmarm.RegCNTVCVAL},
-		{kvmarm.RegCNTPCTL, kvmarm.RegCNTPCVAL},
-	} {
-		ctl, err := w.home.Get(t.ctl)
-		if err != nil || ctl&(timerEnable|timerMask) != timerEnable {
-			continue
-		}
-		if cval, err := w.home.Get(t.cval); err == nil {
-			left = min(left, untilCount(cval))
-		}
+	ctl, err := w.home.Get(kvmarm.RegCNTPCTL)
+	if err != nil || !timerFires(ctl) {
+		return w.slice
 	}
-	return left
+	cval, err := w.home.Get(kvmarm.RegCNTPCVAL)
+	if err != nil {
+		return w.slice
+	}
+	return min(w.slice, untilCount(cval))
 }

@@ -17,6 +17,7 @@
 
 #define TIMER_ENABLE 1u
 #define TIMER_IMASK  2u
+#define TIMER_ISTATUS 4u
 
 static inline void isb(void)
 {
@@ -78,7 +79,30 @@ static inline void timer_off(void)
 #define load(p)     (*(volatile typeof(*(p)) *)(p))
 #define store(p, v) (*(volatile typeof(*(p)) *)(p) = (v))
 
+// How many vCPUs of a VM cpu_on has stacks for.
+#define MAX_CPUS 8u
+
+// The index of this vCPU in its VM.
+static inline uint32_t cpu_index(void)
+{
+	return (uint32_t)read_sysreg(mpidr_el1) & 0xff;
+}
+
 // cpu_on starts another vCPU of this VM in fn(arg), on its own stack. target is what PSCI CPU_ON of
-// the role wants: an MPIDR in a primary, an index in a secondary. Returns the PSCI result. There can
-// be one other vCPU.
+// the role wants: an MPIDR in a primary, an index in a secondary; with less than 16 vCPUs that is the same.
+// Returns the PSCI result.
 int64_t cpu_on(uint64_t target, void (*fn)(uint64_t), uint64_t arg);
+
+// Switches this vCPU off.
+_Noreturn void cpu_off(void);
+
+// What PSCI AFFINITY_INFO says of target at level 0.
+int64_t cpu_state(uint64_t target);
+
+#define CPU_IS_ON  0
+#define CPU_IS_OFF 1
+
+#define PSCI_INVALID_PARAMETERS (-2)
+#define PSCI_DENIED             (-3)
+#define PSCI_ALREADY_ON         (-4)
+#define PSCI_INVALID_ADDRESS    (-9)

@@ -19,6 +19,7 @@
 #define ICC_PMR     s3_0_c4_c6_0
 #define ICC_IAR1    s3_0_c12_c12_0
 #define ICC_EOIR1   s3_0_c12_c12_1
+#define ICC_SGI1R   s3_0_c12_c11_5
 #define ICC_SRE     s3_0_c12_c12_5
 #define ICC_IGRPEN1 s3_0_c12_c12_7
 
@@ -52,5 +53,12 @@ uint32_t gic_acknowledge(void)
 void gic_end(uint32_t intid)
 {
 	write_icc(ICC_EOIR1, intid);
+	isb();
+}
+
+void gic_signal(uint32_t cpus, uint32_t intid)
+{
+	asm volatile("dsb ishst" ::: "memory"); // what was stored before is seen by who takes it
+	write_icc(ICC_SGI1R, (uint64_t)intid << 24 | cpus);
 	isb();
 }

@@ -12,3 +12,6 @@ void gic_enable_private(uint32_t intid);
 // Acknowledges the interrupt that caused an IRQ, and ends it.
 uint32_t gic_acknowledge(void);
 void gic_end(uint32_t intid);
+
+// Sends the SGI intid (0 to 15) to the CPUs in the mask.
+void gic_signal(uint32_t cpus, uint32_t intid);

@@ -35,8 +35,10 @@
 
 #define HF_DEBUG_LOG 0xbd000000u
 
-#define PSCI_SYSTEM_OFF 0x84000008u
-#define PSCI_CPU_ON     0xc4000003u
+#define PSCI_CPU_OFF       0x84000002u
+#define PSCI_SYSTEM_OFF    0x84000008u
+#define PSCI_CPU_ON        0xc4000003u
+#define PSCI_AFFINITY_INFO 0xc4000004u
 
 // Errors, in w2 of SPCI_ERROR.
 #define SPCI_NOT_SUPPORTED      (-1)
