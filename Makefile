@@ -46,9 +46,14 @@ build/primary.cpio: $(MODULES:%=build/guest/%.ko) init
 	$(GO) run ./guest/initramfs $@ /init=build/guest/init /bin/hf_test=build/guest/hf_test \
 		$(foreach m,$(MODULES),/$m.ko=build/guest/$m.ko)
 
-# For a kernel that has a driver for FF-A: its own modules, as Debian made them.
-build/ffa.cpio: init
-	$(GO) run ./guest/initramfs $@ /init=build/guest/init \
+build/tools/ffa-headers/.config: | tools ;
+
+build/guest/ffa_test.ko: $(wildcard guest/linux/ffa/*) guest/linux/build.sh build/tools/ffa-headers/.config
+	guest/linux/build.sh build/tools/ffa-headers build/tools/ffa-headers-common build/guest guest/linux/ffa
+
+# For a kernel that has a driver for FF-A: its own modules, as Debian made them, and ours.
+build/ffa.cpio: build/guest/ffa_test.ko init
+	$(GO) run ./guest/initramfs $@ /init=build/guest/init /ffa_test.ko=build/guest/ffa_test.ko \
 		$$(for m in build/tools/ffa-modules/*; do echo /modules/$${m##*/}=$$m; done)
 
 lint:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -89,4 +90,20 @@ func TestStockOPTEEDriverIsServedByAPartition(t *testing.T) {
 			t.Errorf("the guest did not say %q", want)
 		}
 	}
+}
+
+// The UUID for which our test driver looks.
+var serverUUID = uuid("8f3d0c52-1b7a-4e0f-9a64-6c1e2d7b5a90")
+
+// A request is preempted again and again by the slice, which is short.
+func TestDriverOnTheFFABusExchangesMessagesAndMemory(t *testing.T) {
+	count := 500
+	if os.Getenv("HFVMM_SOAK") == "1" {
+		count *= 200
+	}
+	cfg := ffaMachine(2, fmt.Sprintf("ffa,ffa_test*%d", count), "ffa_server", "ffa_server")
+	for i := range cfg.Secondaries {
+		cfg.Secondaries[i].UUIDs = []wire.UUID{serverUUID}
+	}
+	runFFA(t, cfg)
 }

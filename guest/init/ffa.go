@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -123,4 +124,44 @@ func kernelLog() ([]message, error) {
 		}
 	}
 	return lines, nil
+}
+
+const (
+	ffaTestFile   = "/ffa_test.ko"
+	ffaTestFolder = "/sys/kernel/debug/ffa_test"
+)
+
+// ffaTest lets our test driver exchange messages and memory with every partition that serves it: count direct requests
+// of each kind, and memory in many small ranges, which takes many fragments, and in few large ones.
+func ffaTest(_ []int, count int) (string, error) {
+	return testServers(fmt.Sprintf("direct %d", count), fmt.Sprintf("direct2 %d", count),
+		"share 1 1", "share 700 1", "lend 300 1", "share 16 64", "lend 16 64")
+}
+
+// testServers makes tests, each a file and what is written to it, with each partition.
+func testServers(tests ...string) (string, error) {
+	if err := loadKernelModules("ffa-core", "ffa-module"); err != nil {
+		return "", err
+	}
+	if err := loadModule(ffaTestFile, ""); err != nil && !errors.Is(err, unix.EEXIST) {
+		return "", err
+	}
+	servers, err := os.ReadDir(ffaTestFolder)
+	if err != nil {
+		return "", err
+	}
+	if len(servers) == 0 {
+		return "", errors.New("no partition serves the test driver")
+	}
+	for _, s := range servers {
+		for _, t := range tests {
+			file, text, _ := strings.Cut(t, " ")
+			start := time.Now()
+			if err := os.WriteFile(filepath.Join(ffaTestFolder, s.Name(), file), []byte(text), 0); err != nil {
+				return "", fmt.Errorf("partition %s, %s: %w", s.Name(), t, err)
+			}
+			fmt.Printf("  partition %s: %s in %v\n", s.Name(), t, time.Since(start).Round(time.Millisecond))
+		}
+	}
+	return fmt.Sprintf("%d partitions, %s", len(servers), strings.Join(tests, ", ")), nil
 }
