@@ -194,10 +194,10 @@ func TestATerminalGivesLinesWithoutAPrimary(t *testing.T) {
 func TestALinuxPrimarySchedulesItsSecondaries(t *testing.T) {
 	secondary := func(name string) string { return "--secondary=" + filepath.Join(guests, name+".bin") }
 	r := finish(t, hfvmm(t, "--primary", guestKernel, "--initrd", guestInitrd, "--mem=512M", "--check-scheduler=strict",
-		"--cmdline=console=ttyAMA0 quiet panic=-1 hftest=echo@2,timer@3,relay@4+5,fault@6+7+8",
-		secondary("echo"), secondary("timer"), secondary("relay"), secondary("relay"),
+		"--cmdline=console=ttyAMA0 quiet panic=-1 hftest=echo@2,timer@3,hf_test@2+4+5+6+7*10,fault@8+9+10",
+		secondary("echo"), secondary("timer"), secondary("relay"), secondary("relay"), secondary("flood"), secondary("sink"),
 		secondary("fault"), secondary("fault"), secondary("fault")))
-	for _, job := range []string{"echo", "timer", "relay", "fault", "all"} {
+	for _, job := range []string{"echo", "timer", "hf_test", "fault", "all"} {
 		if !regexp.MustCompile(`(?m)^HFTEST ` + job + ` PASS`).MatchString(r.stdout) {
 			t.Errorf("job %s did not pass", job)
 		}
