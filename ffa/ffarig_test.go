@@ -22,9 +22,11 @@ func newFFARig(t tester, edit func(*Config), vcpus ...int) ffaRig {
 	return r
 }
 
-// req, pair and vcpuW1 are values of w1.
-func pair(from, to int) uint64      { return uint64(from+1)<<16 | uint64(to+1) }
-func (g *guest) w1() uint64         { return uint64(g.ID.VM+1)<<16 | uint64(g.ID.Index) }
+// pair and guest.w1 are values of w1, for VMs that are not secure and for a vCPU.
+func pair(from, to int) uint64 { return uint64(from+1)<<16 | uint64(to+1) }
+func (g *guest) w1() uint64 {
+	return uint64(g.core().vm.ffa.ID)<<16 | uint64(g.ID.Index)
+}
 func fid(f hypercall.FuncID) uint64 { return uint64(f) }
 
 func (r ffaRig) guest(vm int) *guest { return r.vms[vm][0] }
