@@ -1,19 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// FF-A's memory transactions (DEN0077A §10), of version 1.2.
+// What sends memory by FF-A (DEN0077A §10), and what asks the partition ffa_memory to do things with it. Version 1.2.
 #pragma once
 
-#include "ffa.h"
-#include "string.h"
+#include "region.h"
 
 #define FFA_MEM_DONATE        0xC4000071u
 #define FFA_MEM_LEND          0xC4000072u
 #define FFA_MEM_SHARE         0xC4000073u
-#define FFA_MEM_RETRIEVE_REQ  0xC4000074u
-#define FFA_MEM_RETRIEVE_RESP 0x84000075u
-#define FFA_MEM_RELINQUISH    0x84000076u
 #define FFA_MEM_RECLAIM       0x84000077u
-#define FFA_MEM_FRAG_RX       0x8400007Au
-#define FFA_MEM_FRAG_TX       0x8400007Bu
 
 #define PAGE_SIZE 4096ul
 
@@ -27,38 +21,6 @@
 
 #define FFA_CLEAR       1u // the memory, when it is sent, retrieved or goes back
 #define FFA_CLEAR_AFTER 4u // once the borrower gives it back
-
-struct ffa_range {
-	uint64_t address;
-	uint32_t pages, reserved;
-};
-
-struct ffa_receiver {
-	uint16_t id;
-	uint8_t permissions, flags;
-	uint32_t composite;
-	uint64_t impdef[2], reserved;
-};
-
-struct ffa_composite {
-	uint32_t pages, ranges;
-	uint64_t reserved;
-	struct ffa_range range[];
-};
-
-struct ffa_transaction {
-	uint16_t sender, attributes;
-	uint32_t flags;
-	uint64_t handle, tag;
-	uint32_t receiver_size, receivers, receiver_offset, reserved[3];
-	struct ffa_receiver receiver[];
-};
-
-struct ffa_relinquish {
-	uint64_t handle;
-	uint32_t flags, count;
-	uint16_t endpoint[1];
-};
 
 // What the partition ffa_memory is asked to do: x3 of a direct request of 64 bits. It answers with 0 or an error of
 // FF-A in x3, and values from x4 on.
@@ -74,29 +36,31 @@ enum memory_job {
 
 // Describes memory for a receiver in buffer, a TX buffer, and returns the size of that.
 static inline uint32_t ffa_describe(void *buffer, uint32_t fn, uint16_t sender, uint16_t receiver, uint32_t access,
-				    uint32_t flags, const struct ffa_range *range, uint32_t ranges)
+				    uint32_t flags, const struct region_range *range, uint32_t ranges)
 {
-	struct ffa_transaction *t = buffer;
-	struct ffa_composite *c;
+	struct {
+		struct region_header header;
+		struct region_receiver receiver;
+		struct region_composite composite;
+		struct region_range range[];
+	} *d = buffer;
 
-	memset(t, 0, sizeof(*t) + sizeof(t->receiver[0]));
-	t->sender = sender;
-	t->attributes = fn == FFA_MEM_SHARE ? FFA_NORMAL_MEMORY : 0;
-	t->flags = flags;
-	t->receiver_size = sizeof(t->receiver[0]);
-	t->receivers = 1;
-	t->receiver_offset = sizeof(*t);
-	t->receiver[0].id = receiver;
-	t->receiver[0].permissions = fn == FFA_MEM_DONATE ? 0 : (uint8_t)access;
-	t->receiver[0].composite = sizeof(*t) + sizeof(t->receiver[0]);
-	c = (struct ffa_composite *)&t->receiver[1];
-	memset(c, 0, sizeof(*c));
-	c->ranges = ranges;
+	memset(d, 0, sizeof(*d));
+	d->header.sender = sender;
+	d->header.attributes = fn == FFA_MEM_SHARE ? FFA_NORMAL_MEMORY : 0;
+	d->header.flags = flags;
+	d->header.receiver_size = sizeof(d->receiver);
+	d->header.receiver_count = 1;
+	d->header.receiver_offset = sizeof(d->header);
+	d->receiver.id = receiver;
+	d->receiver.permissions = fn == FFA_MEM_DONATE ? 0 : (uint8_t)access;
+	d->receiver.composite = sizeof(d->header) + sizeof(d->receiver);
+	d->composite.ranges = ranges;
 	for (uint32_t i = 0; i < ranges; i++) {
-		c->range[i] = range[i];
-		c->pages += range[i].pages;
+		d->range[i] = range[i];
+		d->composite.pages += range[i].pages;
 	}
-	return t->receiver[0].composite + sizeof(*c) + ranges * sizeof(range[0]);
+	return sizeof(*d) + ranges * (uint32_t)sizeof(range[0]);
 }
 
 // Sends memory that is described in one fragment. Returns an error, or 0 and the handle.

@@ -72,15 +72,16 @@ static inline int32_t region_read(uint64_t handle, uint32_t *base, uint32_t *end
 	return 0;
 }
 
-// Asks for the memory behind a handle. Returns an error of FF-A, or 0. With more ranges than there is room for, the
+// Asks for the memory behind a handle, with flags of a request to retrieve. Returns an error of FF-A, or 0. With more ranges than there is room for, the
 // memory is retrieved and NO_MEMORY returned.
-static inline int32_t region_retrieve(struct region *g, uint16_t self, uint16_t sender, uint64_t handle, uint8_t permissions)
+static inline int32_t region_retrieve(struct region *g, uint16_t self, uint16_t sender, uint64_t handle, uint32_t flags,
+				      uint8_t permissions)
 {
 	struct {
 		struct region_header header;
 		struct region_receiver receiver;
 	} request = {
-		{ .sender = sender, .handle = handle, .receiver_size = sizeof(struct region_receiver), .receiver_count = 1,
+		{ .sender = sender, .flags = flags, .handle = handle, .receiver_size = sizeof(struct region_receiver), .receiver_count = 1,
 		  .receiver_offset = sizeof(struct region_header) },
 		{ .id = self, .permissions = permissions },
 	};
@@ -112,14 +113,14 @@ static inline int32_t region_retrieve(struct region *g, uint16_t self, uint16_t 
 	return err;
 }
 
-// Gives the memory back. Returns an error of FF-A, or 0.
-static inline int32_t region_relinquish(const struct region *g)
+// Gives the memory back, with flags. Returns an error of FF-A, or 0.
+static inline int32_t region_relinquish(const struct region *g, uint32_t flags)
 {
 	struct {
 		uint64_t handle;
 		uint32_t flags, count;
 		uint16_t id;
-	} request = { g->handle, 0, 1, g->self };
+	} request = { g->handle, flags, 1, g->self };
 
 	memcpy(tx, &request, sizeof(request));
 	struct ffa_regs r = ffa_call(FFA_MEM_RELINQUISH, 0, 0, 0, 0);

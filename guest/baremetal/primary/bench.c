@@ -1,13 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// primary_bench: what the calls cost. One line per job: "BENCH name ns", for one iteration in the quickest of
-// some batches, so that what else the host does now and then falls out. When guest time is a count of
-// instructions, so are the figures. Secondaries: echo, yield, waiter, borrower, borrower.
-#include "scheduler.h"
-
+// primary_bench: what the calls of SPCI cost. Secondaries: echo, yield, waiter, borrower, borrower.
+#include "bench.h"
 #include "memory.h"
-
-#define BATCHES    20u
-#define ITERATIONS 100u // of a batch
+#include "scheduler.h"
 
 #define ECHO    (FIRST_SECONDARY + 0)
 #define YIELD   (FIRST_SECONDARY + 1)
@@ -99,22 +94,6 @@ static void share_page(void)
 static void share_mib(void)
 {
 	share(OF_MIB, MIB);
-}
-
-static void measure(const char *name, void (*job)(void))
-{
-	uint64_t best = ~0ull;
-
-	for (uint32_t b = 0; b < BATCHES; b++) {
-		uint64_t start = counter();
-
-		for (uint32_t i = 0; i < ITERATIONS; i++)
-			job();
-		uint64_t ticks = counter() - start;
-		if (ticks < best)
-			best = ticks;
-	}
-	print("BENCH %s %lu\n", name, ticks_to_ns(best) / ITERATIONS);
 }
 
 void main(uint64_t fdt)

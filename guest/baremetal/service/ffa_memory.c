@@ -4,68 +4,22 @@
 #include "service.h"
 
 static uint8_t own[PAGE_SIZE] __attribute__((aligned(4096)));
-static struct ffa_range got[512];
-static uint32_t ranges;
+static struct region got; // what it retrieved last
 static uint16_t self;
 
 static int32_t retrieve(struct ffa_regs *r)
 {
-	struct ffa_transaction *t = (void *)tx;
-	struct ffa_regs a;
-	uint32_t total, at, pages;
+	int32_t err = region_retrieve(&got, self, high(r->x[5]), r->x[4], low(r->x[5]), (uint8_t)r->x[6]);
 
-	memset(t, 0, sizeof(*t) + sizeof(t->receiver[0]));
-	t->sender = high(r->x[5]);
-	t->flags = low(r->x[5]);
-	t->handle = r->x[4];
-	t->receiver_size = sizeof(t->receiver[0]);
-	t->receivers = 1;
-	t->receiver_offset = sizeof(*t);
-	t->receiver[0].id = self;
-	t->receiver[0].permissions = (uint8_t)r->x[6];
-	a = ffa_call(FFA_MEM_RETRIEVE_REQ, sizeof(*t) + sizeof(t->receiver[0]), sizeof(*t) + sizeof(t->receiver[0]), 0, 0);
-	if (ffa_func(&a) != FFA_MEM_RETRIEVE_RESP)
-		return ffa_errno(&a);
-	total = (uint32_t)a.x[1];
-	at = (uint32_t)a.x[2];
-	t = (void *)rx;
-	struct ffa_composite *c = (void *)(rx + t->receiver[0].composite);
-	uint32_t first = t->receiver[0].composite + sizeof(*c), n = (at - first) / sizeof(got[0]);
-
-	ranges = c->ranges;
-	pages = c->pages;
-	if (ranges > 512 || total != first + ranges * sizeof(got[0]))
-		return FFA_NO_MEMORY;
-	memcpy(got, c->range, n * sizeof(got[0]));
-	ffa_call(FFA_RX_RELEASE, 0, 0, 0, 0);
-	while (at < total) {
-		a = ffa_call(FFA_MEM_FRAG_RX, (uint32_t)r->x[4], r->x[4] >> 32, at, 0);
-		if (ffa_func(&a) != FFA_MEM_FRAG_TX || a.x[3] == 0 || a.x[3] > total - at)
-			return FFA_ABORTED;
-		memcpy(&got[n], rx, a.x[3]);
-		n += (uint32_t)a.x[3] / sizeof(got[0]);
-		at += (uint32_t)a.x[3];
-		ffa_call(FFA_RX_RELEASE, 0, 0, 0, 0);
-	}
-	r->x[4] = got[0].address;
-	r->x[5] = pages;
-	r->x[6] = ranges;
-	return 0;
-}
-
-static int32_t relinquish(uint64_t handle, uint32_t flags)
-{
-	struct ffa_relinquish d = { handle, flags, 1, { self } };
-	struct ffa_regs a;
-
-	memcpy(tx, &d, sizeof(d));
-	a = ffa_call(FFA_MEM_RELINQUISH, 0, 0, 0, 0);
-	return ffa_errno(&a);
+	r->x[4] = got.range[0].address;
+	r->x[5] = got.pages;
+	r->x[6] = got.count;
+	return err;
 }
 
 static int32_t send_own(struct ffa_regs *r)
 {
-	struct ffa_range page = { (uintptr_t)own, 1, 0 };
+	struct region_range page = { (uintptr_t)own, 1, 0 };
 	uint32_t fn = (uint32_t)r->x[4];
 	uint32_t size = ffa_describe(tx, fn, self, (uint16_t)r->x[5], (uint32_t)r->x[6], 0, &page, 1);
 
@@ -85,15 +39,16 @@ static int32_t serve(struct ffa_regs *r)
 		store((uint64_t *)r->x[4], r->x[5]);
 		return 0;
 	case MEMORY_RELINQUISH:
-		return relinquish(r->x[4], (uint32_t)r->x[5]);
+		got.handle = r->x[4];
+		return region_relinquish(&got, (uint32_t)r->x[5]);
 	case MEMORY_SEND:
 		return send_own(r);
 	case MEMORY_RECLAIM:
 		return ffa_mem_reclaim(r->x[4], 0);
 	case MEMORY_SUM:
 		r->x[4] = 0;
-		for (uint32_t i = 0; i < ranges; i++)
-			r->x[4] += load((uint64_t *)got[i].address);
+		for (uint32_t i = 0; i < got.count; i++)
+			r->x[4] += load((uint64_t *)got.range[i].address);
 		return 0;
 	}
 	return FFA_INVALID_PARAMETERS;

@@ -20,7 +20,7 @@ static uint64_t memory(uint16_t from, uint64_t x[3])
 {
 	bool write = x[1] == 0;
 	uint64_t sum = 0;
-	int32_t err = region_retrieve(&region, self, from, x[0], write ? REGION_READ_WRITE : REGION_READ_ONLY);
+	int32_t err = region_retrieve(&region, self, from, x[0], 0, write ? REGION_READ_WRITE : REGION_READ_ONLY);
 
 	if (err)
 		return (uint64_t)(int64_t)err;
@@ -37,7 +37,7 @@ static uint64_t memory(uint16_t from, uint64_t x[3])
 	}
 	x[0] = sum;
 	x[1] = region.count;
-	return (uint64_t)(int64_t)region_relinquish(&region);
+	return (uint64_t)(int64_t)region_relinquish(&region, 0);
 }
 
 static uint64_t serve(uint16_t from, uint64_t job, uint64_t x[3])

@@ -65,7 +65,7 @@ static void dies(uint16_t vm, enum memory_job job, uint64_t x4, uint64_t x5)
 	check(ffa_errno(&r) == FFA_ABORTED, "VM %u, job %u: 0x%lx %d", vm, job, r.x[0], ffa_errno(&r));
 }
 
-static uint64_t give(uint32_t fn, uint16_t to, uint32_t access, uint32_t flags, const struct ffa_range *range, uint32_t n)
+static uint64_t give(uint32_t fn, uint16_t to, uint32_t access, uint32_t flags, const struct region_range *range, uint32_t n)
 {
 	uint64_t handle;
 	int32_t err = ffa_mem_send(fn, ffa_describe(tx, fn, PRIMARY, to, access, flags, range, n), &handle);
@@ -76,7 +76,7 @@ static uint64_t give(uint32_t fn, uint16_t to, uint32_t access, uint32_t flags, 
 
 static uint64_t give_page(uint32_t fn, uint16_t to, uint32_t access, uint32_t n)
 {
-	struct ffa_range range = { page(n), 1, 0 };
+	struct region_range range = { page(n), 1, 0 };
 
 	return give(fn, to, access, 0, &range, 1);
 }
@@ -85,7 +85,7 @@ static uint64_t give_page(uint32_t fn, uint16_t to, uint32_t access, uint32_t n)
 
 TEST(ffa_memory, share_write_relinquish_reclaim, "abi=ffa vm=ffa_memory vm=ffa_memory")
 {
-	struct ffa_range range[3] = { { page(4), 2, 0 }, { page(0), 1, 0 }, { page(2), 1, 0 } };
+	struct region_range range[3] = { { page(4), 2, 0 }, { page(0), 1, 0 }, { page(2), 1, 0 } };
 	struct ffa_regs r;
 	uint64_t handle;
 
@@ -129,7 +129,7 @@ TEST(ffa_memory, read_only_is_not_written, "abi=ffa vm=ffa_memory vm=ffa_memory"
 
 TEST(ffa_memory, lent_memory_is_cleared, "abi=ffa vm=ffa_memory vm=ffa_memory")
 {
-	struct ffa_range range = { page(3), 1, 0 };
+	struct region_range range = { page(3), 1, 0 };
 	struct ffa_regs r;
 	uint64_t handle;
 
@@ -203,13 +203,13 @@ TEST(ffa_memory, share_64_mib_in_256_fragments, "abi=ffa mem=256 vm=ffa_memory v
 	uint64_t sum = 0, handle;
 	struct ffa_regs r;
 	uint32_t total, at;
-	struct ffa_range *next = (void *)tx;
+	struct region_range *next = (void *)tx;
 
 	setup();
 	total = ffa_describe(tx, FFA_MEM_SHARE, PRIMARY, A, FFA_RW, 0, 0, 0);
 	at = total;
 	total += RANGES * sizeof(*next);
-	struct ffa_composite *c = (void *)(tx + at - sizeof(*c));
+	struct region_composite *c = (void *)(tx + at - sizeof(*c));
 
 	c->ranges = RANGES;
 	c->pages = RANGES * (uint32_t)(size / PAGE_SIZE);
@@ -220,7 +220,7 @@ TEST(ffa_memory, share_64_mib_in_256_fragments, "abi=ffa mem=256 vm=ffa_memory v
 		check(ffa_func(&r) == FFA_MEM_FRAG_RX && r.x[3] == at, "fragment %u: 0x%lx at %lu", n, r.x[0], r.x[3]);
 		store((uint64_t *)address, n + 1);
 		sum += n + 1;
-		*next = (struct ffa_range){ address, (uint32_t)(size / PAGE_SIZE), 0 };
+		*next = (struct region_range){ address, (uint32_t)(size / PAGE_SIZE), 0 };
 		r = ffa_call(FFA_MEM_FRAG_TX, r.x[1], r.x[2], sizeof(*next), 0);
 		at += sizeof(*next);
 	}

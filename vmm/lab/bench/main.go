@@ -3,8 +3,8 @@
 //
 //	bench [-kernel IMAGE] [-out FILE] GUESTS HFVMM
 //
-// GUESTS is the folder of the guests primary_bench, echo, yield, waiter and borrower and of the C program floor; HFVMM is
-// an hfvmm for arm64 Linux. Both run in the lab on a clock that counts instructions, so the figures are
+// GUESTS is the folder of the guests of each set below and of the C program that is its floor; HFVMM is an hfvmm for arm64
+// Linux. Both run in the lab on a clock that counts instructions, so the figures are
 // those of any machine and any load. It prints a table and writes FILE, rows of name, instructions, floor
 // and ratio in JSON. Started in the lab, it is the lab's init and the program that runs the two.
 package main
@@ -20,6 +20,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -36,7 +37,7 @@ func main() {
 	lab.Init()
 	var err error
 	if len(os.Args) > 1 && os.Args[1] == inLab {
-		err = measureBoth(os.Stdout)
+		err = measureAll(os.Stdout)
 	} else {
 		err = benchmark()
 	}
@@ -54,7 +55,21 @@ type row struct {
 	Ratio        float64 `json:"ratio"`
 }
 
-// titles say what the jobs of primary_bench are.
+// set is a primary that measures, and what it runs with.
+type set struct {
+	abi         string
+	memory      string // of the machine
+	floor       string // the C program
+	primary     string
+	secondaries []string // in the order in which the primary expects them
+}
+
+var sets = []set{
+	{"spci", "64M", "floor", "primary_bench.bin", []string{"echo.bin", "yield.bin", "waiter.bin", "borrower.bin", "borrower.bin"}},
+	{"ffa", "128M", "ffa_floor", "primary_ffa_bench.bin", []string{"ffa_echo.bin", "ffa_memory.bin"}},
+}
+
+// titles say what the jobs are.
 var titles = map[string]string{
 	"hypercall": "hypercall answered at once (SPCI_VERSION)",
 	"inject":    "interrupt_inject, SPCI_RUN → interrupt_get, MSG_WAIT → primary",
@@ -63,17 +78,17 @@ var titles = map[string]string{
 	"yield":     "SPCI_RUN → SPCI_YIELD → primary",
 	"share_4k":  "share_memory of 4 KiB, SPCI_RUN → share_memory back, SPCI_YIELD → primary",
 	"share_1m":  "the same of 1 MiB",
+
+	"ffa_direct":    "FFA_MSG_SEND_DIRECT_REQ → RESP, 64 bits",
+	"ffa_share_4k":  "FFA_MEM_SHARE of 4 KiB, RETRIEVE_REQ, RX_RELEASE, RELINQUISH, RECLAIM, with two direct requests",
+	"ffa_share_64m": "the same of 64 MiB",
 }
 
 // Where things are in the lab.
 const (
-	hfvmmPath = "/bench/hfvmm"
-	floorPath = "/bench/floor"
-	primary   = "/bench/primary_bench.bin"
+	folder    = "/bench"
+	hfvmmPath = folder + "/hfvmm"
 )
-
-// secondaries are in the order in which primary_bench expects them.
-var secondaries = []string{"/bench/echo.bin", "/bench/yield.bin", "/bench/waiter.bin", "/bench/borrower.bin", "/bench/borrower.bin"}
 
 func benchmark() error {
 	kernel := flag.String("kernel", "", "arm64 kernel `image` of the lab")
@@ -96,14 +111,16 @@ func benchmark() error {
 	job := lab.Job{
 		Init:   filepath.Join(work, "init"),
 		Args:   []string{inLab},
-		Files:  map[string]string{hfvmmPath: hfvmm, floorPath: filepath.Join(guests, filepath.Base(floorPath))},
+		Files:  map[string]string{hfvmmPath: hfvmm},
 		CPUs:   1,
 		Icount: true,
 		Stdout: &figures, Stderr: os.Stderr,
 		Kernel: *kernel,
 	}
-	for _, image := range append([]string{primary}, secondaries...) {
-		job.Files[image] = filepath.Join(guests, filepath.Base(image))
+	for _, s := range sets {
+		for _, file := range append([]string{s.floor, s.primary}, s.secondaries...) {
+			job.Files[path.Join(folder, file)] = filepath.Join(guests, file)
+		}
 	}
 	if err := build(ctx, job.Init); err != nil {
 		return err
@@ -161,32 +178,47 @@ func publish(figures []byte, out string) error {
 // that counts instructions.
 const settle = 10 * time.Second
 
-// measureBoth runs the guests under the floor and under hfvmm and writes the rows.
-func measureBoth(out io.Writer) error {
+// measureAll measures the sets and writes the rows.
+func measureAll(out io.Writer) error {
 	time.Sleep(settle)
-	floor, err := measure(append([]string{floorPath, primary}, secondaries...))
-	if err != nil {
-		return err
+	var rows []row
+	for _, s := range sets {
+		more, err := s.measure()
+		if err != nil {
+			return err
+		}
+		rows = append(rows, more...)
 	}
-	args := []string{hfvmmPath, "run", "--host", "kvm", "--abi", "spci", "--mem", "64M", "--cpus", "1", "--primary", primary}
-	for _, s := range secondaries {
-		args = append(args, "--secondary", s)
+	return json.NewEncoder(out).Encode(rows)
+}
+
+// measure runs the guests under the floor and under hfvmm.
+func (s set) measure() ([]row, error) {
+	command := []string{path.Join(folder, s.floor), path.Join(folder, s.primary)}
+	args := []string{hfvmmPath, "run", "--host", "kvm", "--abi", s.abi, "--mem", s.memory, "--cpus", "1", "--primary", path.Join(folder, s.primary)}
+	for _, file := range s.secondaries {
+		command = append(command, path.Join(folder, file))
+		args = append(args, "--secondary", path.Join(folder, file))
+	}
+	floor, err := measure(command)
+	if err != nil {
+		return nil, err
 	}
 	rows, err := measure(args)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if len(rows) == 0 || len(rows) != len(floor) {
-		return fmt.Errorf("%d figures of hfvmm, %d of the floor", len(rows), len(floor))
+		return nil, fmt.Errorf("%s: %d figures of hfvmm, %d of the floor", s.primary, len(rows), len(floor))
 	}
 	for i, f := range floor {
 		if rows[i].Name != f.Name || f.Instructions == 0 {
-			return fmt.Errorf("figure %d is %+v, and %+v of the floor", i, rows[i], f)
+			return nil, fmt.Errorf("figure %d is %+v, and %+v of the floor", i, rows[i], f)
 		}
 		rows[i].Floor = f.Instructions
 		rows[i].Ratio = float64(rows[i].Instructions) / float64(f.Instructions)
 	}
-	return json.NewEncoder(out).Encode(rows)
+	return rows, nil
 }
 
 // measure runs a monitor with the guests and picks the lines "BENCH name figure" out of what they print.
