@@ -1,6 +1,7 @@
 package sdei
 
 import (
+	"math"
 	"testing"
 
 	"github.com/hfvmm/hfvmm/hypercall"
@@ -81,9 +82,17 @@ func (r *rig) build(t testing.TB, vcpus int) {
 	}
 }
 
-// Get and Set implement Machine.
-func (r *rig) Get(v *hypercall.VCPU, reg Register) uint64    { return r.guests[v.ID.Index].reg[reg] }
-func (r *rig) Set(v *hypercall.VCPU, reg Register, x uint64) { r.guests[v.ID.Index].reg[reg] = x }
+// Get implements Machine.
+func (r *rig) Get(v *hypercall.VCPU, reg Register) uint64 { return r.guests[v.ID.Index].reg[reg] }
+
+// Set implements Machine. As with KVM, a PE in AArch32 state has a PC of 32 bits.
+func (r *rig) Set(v *hypercall.VCPU, reg Register, x uint64) {
+	g := r.guests[v.ID.Index]
+	if reg == PC && g.reg[PSTATE]&modeAArch32 != 0 {
+		x &= math.MaxUint32
+	}
+	g.reg[reg] = x
+}
 
 // Kick implements Machine.
 func (r *rig) Kick(v *hypercall.VCPU, index int) hypercall.Outcome {
