@@ -2,6 +2,7 @@ package sdei
 
 import (
 	"fmt"
+	"math"
 	"math/bits"
 	"math/rand/v2"
 	"os"
@@ -142,6 +143,8 @@ func (p *player) callOnce() {
 		fn = [...]hypercall.FuncID{PrivateReset, SharedReset}[p.pick.below(2, "which")]
 	}
 	p.note("PE %d: call %#x", pe, uint32(fn))
+	state := &p.guests[pe].reg[PSTATE]
+	*state = *state&^pstateMode | modeEL1h // it can make a call
 	switch fn {
 	case EventRegister:
 		flags := uint64(p.pick.below(4, "flags"))
@@ -272,6 +275,9 @@ func (p *player) run() {
 	g.reg[PC] += 4 // the guest ran
 	g.reg[PSTATE] = uint64(p.pick.below(16, "NZCV"))<<28 | uint64(p.pick.below(16, "DIT, UAO, PAN, SS"))<<21 | [...]uint64{0, 4, 5, 0x10}[p.pick.below(4, "mode")] | 1<<10
 	g.reg[SCTLR] = uint64(p.pick.below(2, "SPAN"))<<23 | uint64(p.pick.below(2, "DSSBS"))<<44
+	if g.reg[PSTATE]&modeAArch32 != 0 {
+		g.reg[PC] &= math.MaxUint32
+	}
 	g.x[p.pick.below(hypercall.NumRegs, "register")] = p.ran
 	before, x := g.reg, g.x
 	p.note("PE %d runs", pe)
