@@ -184,6 +184,9 @@ func TestVMThatAbortsRunsNoMoreAndItsVCPUsAreWokenOnce(t *testing.T) {
 		if got := r.attempts[pair(3, uint16(index))]; got != want {
 			t.Errorf("vCPU %d was to be run %d times, want %d", index, got, want)
 		}
+		if r.s.find(3, uint16(index)).state != dead {
+			t.Errorf("vCPU %d may be woken again", index)
+		}
 	}
 }
 
@@ -293,7 +296,11 @@ func TestEveryVCPUOfAWaiterIsTold(t *testing.T) {
 		g.send(3, "1 a")
 		g.send(3, "1 b")
 	}
-	newRig(t, setup{vms: [][]program{{first, second}, {relay}}}).expect(AtRest, "a", "b")
+	late := func(g *guest) { // so that the first message meets no mailbox
+		turns(10, func(g *guest) { g.spin() })(g)
+		relay(g)
+	}
+	newRig(t, setup{vms: [][]program{{first, second}, {late}}}).expect(AtRest, "a", "b")
 }
 
 // meddler calls a function after each run, when the CPU does not know of its end yet.
