@@ -83,6 +83,7 @@ func (b *builtin) start() error {
 
 // work schedules on a pCPU until the machine stops.
 func (b *builtin) work(p *pcpu) {
+	p.on.Store(true)
 	switch b.program.Work(int(p.home.ID.Index)) {
 	case scheduler.AtRest:
 		b.mu.Lock()
