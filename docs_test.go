@@ -92,6 +92,9 @@ func TestTestsNamedInTheDocsExist(t *testing.T) {
 		}
 		for _, list := range guestLists.FindAllStringSubmatch(text, -1) {
 			for _, m := range quoted.FindAllStringSubmatch(list[2], -1) {
+				if testNames.MatchString(m[0]) {
+					continue // the list went on with tests
+				}
 				suite, err := os.Stat("guest/baremetal/suite/" + m[1] + ".c")
 				if strings.HasPrefix(list[1], "suite") && (err != nil || suite.IsDir()) {
 					t.Errorf("%s: there is no suite %s", file, m[1])
