@@ -121,7 +121,7 @@ func TestJobsOfALinuxPrimaryPass(t *testing.T) {
 		"hf on two CPUs with SDEI and PV_SCHED": {
 			abi: vmm.HF, cpus: 2, check: vmm.CheckStrict, services: vmm.ThePrimary, reboots: true, jobs: []string{
 				"echo echo", "errors =echo", "hotplug =echo", "timer timer", "two two*2", "inject waiter",
-				"hf_test*25 =echo relay relay flood sink", "pvsched spin",
+				"hf_test*25 =echo relay relay flood sink", "silence fault =echo", "pvsched spin",
 				"sdei*1000", "sdei_hotplug*3", "sdei_freeze", "sdei_nmi", "unload",
 			}},
 	} {

@@ -40,6 +40,7 @@ var jobs = map[string]job{
 	"timer":    {vms: 1, do: timer},                  // timer
 	"two":      {vms: 1, do: two},                    // two, with 2 vCPUs
 	"fault":    {vms: 3, do: fault},                  // fault, fault, fault
+	"silence":  {vms: 2, do: silence},                // fault, echo, where nobody is told of an abort
 	"ffa":      {do: ffaProbe},                       // whatever there is
 	"ffa_test": {doTimes: ffaTest, count: 200},       // ffa_server, any number
 	"tee":      {do: teeClient},                      // ffa_tee, with OP-TEE's UUID
@@ -374,6 +375,40 @@ func fault(vms []int) (string, error) {
 		}
 	}
 	return fmt.Sprintf("%d VMs died, the primary did not", len(vms)), nil
+}
+
+// silence lets a VM die where the interface has no word for that: it takes one more message, and answers none.
+// The others do not notice.
+func silence(vms []int) (string, error) {
+	m, err := mailbox.Open(vms[0])
+	if err != nil {
+		return "", err
+	}
+	defer m.Close()
+	if p, err := m.Ask([]byte("alive?")); err != nil || !bytes.Equal(p, []byte("alive?")) {
+		return "", fmt.Errorf("before the fault: %s, %v", mailbox.Brief(p), err)
+	}
+	for _, text := range []string{"r", "alive?"} {
+		if err := m.Send([]byte(text)); err != nil {
+			return "", err
+		}
+	}
+	fd, err := unix.Open(mailbox.Path(vms[0]), unix.O_RDWR|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return "", err
+	}
+	defer unix.Close(fd)
+	if _, err := unix.Write(fd, []byte("alive?")); err != unix.EAGAIN {
+		return "", fmt.Errorf("write to a VM that is dead: %v, want %v", err, unix.EAGAIN)
+	}
+	if _, err := echo(vms[1:]); err != nil {
+		return "", fmt.Errorf("beside a VM that is dead: %w", err)
+	}
+	var buf [8]byte
+	if _, err := unix.Read(fd, buf[:]); err != unix.EAGAIN {
+		return "", fmt.Errorf("read from a VM that is dead: %v, want %v", err, unix.EAGAIN)
+	}
+	return "one VM died, and says nothing", nil
 }
 
 // unload removes the driver under whatever its VMs do. The buffers stay registered, so it cannot come back.

@@ -34,7 +34,7 @@ void main(uint64_t memory)
 		struct message m = receive();
 
 		memcpy(tx, rx, m.size);
-		spci_release();
+		release();
 		if (m.size)
 			misbehave(tx[0]);
 		send(m.from, m.size);
