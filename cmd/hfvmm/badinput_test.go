@@ -115,6 +115,7 @@ func TestABadMachineIsRefusedBeforeAHostIsEmulated(t *testing.T) {
 		{"600 vCPUs", []string{"--primary=Image", "--secondary=echo,vcpus=600"}, []string{"secondary echo has 600 vCPUs", "give it 1 to"}},
 		{"secondary larger than RAM", []string{"--primary=Image", "--secondary=echo,mem=1G"}, []string{"secondary echo wants", "raise --mem"}},
 		{"secondary larger than RAM, no primary", []string{"--secondary=echo,mem=1G"}, []string{"secondary echo wants", "raise --mem"}},
+		{"FF-A without primary", []string{"--secondary=echo", "--abi=ffa"}, []string{"the built-in scheduler does not speak ffa", "choose --abi spci or hf"}},
 		{"600 threads", []string{"--secondary=echo", "--cpus=600"}, []string{"600 CPUs", "give the primary 1 to"}},
 		{"image larger than its memory, no primary", []string{"--secondary=large,mem=4K"}, []string{`"large" is larger`, "more memory"}},
 		{"secondaries that leave nothing", []string{"--primary=Image", "--mem=4M", "--secondary=echo,mem=4M"}, []string{"leave the primary", "raise --mem"}},

@@ -6,7 +6,10 @@ import "fmt"
 // so that whoever sends next waits.
 func (s *Scheduler) receive(c *cpu, from *vm, res result) {
 	if res.memory {
-		s.log(fmt.Sprintf("VM %d sent memory, with which the scheduler does nothing", from.id))
+		if !from.gave { // or it could fill the log
+			from.gave = true
+			s.log(fmt.Sprintf("VM %d sends memory, with which the scheduler does nothing", from.id))
+		}
 		s.release(c)
 		return
 	}

@@ -32,6 +32,7 @@ type vm struct {
 	id    uint16
 	vcpus []vcpu
 	dead  bool
+	gave  bool // it sent memory to the primary
 }
 
 // wake lets v run, or run anew if it is running, so that it sees what has changed.
