@@ -186,8 +186,10 @@ func (p *pcpu) enter(v *vcpu) {
 	}
 }
 
-// powerOn gives p the token of a CPU_ON.
+// powerOn gives p the token of a CPU_ON. Home counts as on from here: whoever switched it on may itself go off
+// before home, which may still be on its way to waitPower, takes the token.
 func (p *pcpu) powerOn() {
+	p.m.poweredOn()
 	b := &p.m.brake
 	b.mu.Lock()
 	p.resting = false
@@ -208,7 +210,6 @@ func (p *pcpu) waitPower() bool {
 	select {
 	case <-p.power:
 		p.on.Store(true)
-		p.m.poweredOn()
 		return true
 	case <-p.m.stopped:
 		return false

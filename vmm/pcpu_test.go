@@ -46,6 +46,27 @@ func TestRunLoopAllocatesNothing(t *testing.T) {
 	}
 }
 
+func TestCPUThatIsSwitchedOnBeforeItIsQuiteOffKeepsTheMachineRunning(t *testing.T) {
+	m := &Machine{stopped: make(chan struct{})}
+	m.brake.init()
+	first, second := &pcpu{m: m, power: make(chan struct{}, 1)}, &pcpu{m: m, power: make(chan struct{}, 1)}
+	m.powered.Store(2)
+	// The first has called CPU_OFF. The second switches it on, and itself off, before the first comes to wait.
+	first.powerOn()
+	second.on.Store(true)
+	go second.waitPower()
+	for second.on.Load() || m.powered.Load() > 2 {
+		runtime.Gosched()
+	}
+	if !first.waitPower() {
+		t.Error("the machine stopped")
+	}
+	if n := m.powered.Load(); n != 1 {
+		t.Errorf("%d vCPUs of the primary count as on, not 1", n)
+	}
+	close(m.stopped)
+}
+
 func TestWFIThatWasSeenOnceIsAnExitAtOnce(t *testing.T) {
 	var r record
 	m, ctx := built(t, machine(t, &r, 1, "flood", "flood", "sink", "echo"))
