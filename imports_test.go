@@ -30,6 +30,7 @@ var rooms = []struct {
 	{path: "vmm/boot"},
 	{path: "vmm/unixsocket"},
 	{path: "vmm/console", ours: []string{"vmm/unixsocket"}},
+	{path: "vmm/hostsched"},
 	{path: "vmm/api", ours: []string{"hypercall", "sdei"}},
 	{path: "vmm/debian"},
 	{path: "vmm/initramfs"},
@@ -38,7 +39,7 @@ var rooms = []struct {
 	{path: "guest/init", ours: []string{"guest/mailbox"}},
 	{path: "guest/hf_test", ours: []string{"guest/mailbox"}},
 	{path: "vmm/scheduler", pure: true},
-	{path: "vmm", ours: []string{"vmm/scheduler", "hypercall", "duty", "ffa", "ffa/wire", "sdei", "pvsched", "devices", "kvmarm", "vmm/boot", "vmm/console", "vmm/unixsocket", "vmm/api"}},
+	{path: "vmm", ours: []string{"vmm/scheduler", "hypercall", "duty", "ffa", "ffa/wire", "sdei", "pvsched", "devices", "kvmarm", "vmm/boot", "vmm/console", "vmm/unixsocket", "vmm/api", "vmm/hostsched"}},
 }
 
 // windows are the packages of the standard library by which a program sees or changes the host, keeps

@@ -22,14 +22,33 @@ type Kicker interface {
 	Kick(v *hypercall.VCPU, index int) hypercall.Outcome
 }
 
+// Tracker keeps the flag of what a pCPU runs while the host takes the pCPU away and gives it back.
+type Tracker interface {
+	// Handle returns the pCPU that runs v and what stands for the flag at ipa, never 0. v has just
+	// registered it.
+	Handle(v *hypercall.VCPU, ipa uint64) (pcpu int, handle uint32)
+	// Track makes the flag of that handle, or none for 0, the one that the pCPU keeps from now on.
+	Track(pcpu int, handle uint32)
+}
+
+// Config describes the VM.
+type Config struct {
+	VCPUs  int
+	Memory Memory
+	Kicker Kicker
+	// Tracker is nil where the host does not tell what it does.
+	Tracker Tracker
+	// Untruthful says that a vCPU that is scheduled in may yet not run, without its flag telling. FEATURES
+	// then says that there are no flags.
+	Untruthful bool
+}
+
 // Service serves one VM. Its methods may be called from several threads.
 //
-// The flag of a vCPU is truthful as far as hfvmm itself decides who runs: it is 1 from the vCPU's last
-// instruction until hfvmm schedules it in again. What the scheduler of the host does with the thread
-// is not in it.
+// The flag of a vCPU is 1 from its last instruction until hfvmm schedules it in again. What the scheduler
+// of the host does with it meanwhile is in it where there is a Tracker.
 type Service struct {
-	memory Memory
-	kicker Kicker
+	Config
 	states []state // by vCPU index
 	mu     sync.Mutex
 }
@@ -39,20 +58,23 @@ type state struct {
 	used atomic.Bool // word is not nil; a hint for those who do not hold the lock
 
 	// Guarded by Service.mu.
-	word *atomic.Uint32
-	ipa  uint64
-	by   int // the pCPU that last scheduled the vCPU in, or anyPCPU
+	word   *atomic.Uint32
+	ipa    uint64
+	by     int    // the pCPU that last scheduled the vCPU in, or one of the below
+	handle uint32 // of word
 }
 
-// anyPCPU is what a vCPU runs on that has just registered its state.
-const anyPCPU = -1
+const (
+	anyPCPU = -1 // the vCPU runs, and has just registered its state
+	noPCPU  = -2 // it does not run
+)
 
-// New returns the service of a VM with so many vCPUs.
-func New(vcpus int, memory Memory, kicker Kicker) (*Service, error) {
-	if vcpus < 1 || memory == nil || kicker == nil {
+// New returns the service of a VM.
+func New(cfg Config) (*Service, error) {
+	if cfg.VCPUs < 1 || cfg.Memory == nil || cfg.Kicker == nil {
 		return nil, errors.New("pvsched: a VM needs a vCPU, memory and somebody who kicks its vCPUs")
 	}
-	return &Service{memory: memory, kicker: kicker, states: make([]state, vcpus)}, nil
+	return &Service{Config: cfg, states: make([]state, cfg.VCPUs)}, nil
 }
 
 // Ranges implements hypercall.Service.
@@ -66,11 +88,11 @@ func (s *Service) Call(v *hypercall.VCPU, fn hypercall.FuncID, _ hypercall.Condu
 	kick := -1
 	switch fn {
 	case Features:
-		if f := hypercall.FuncID(v.Regs.W(1)); f >= Features && f <= KickCPU {
+		if s.serves(hypercall.FuncID(v.Regs.W(1))) {
 			x0 = success
 		}
 	case IPAInit:
-		x0 = s.register(int(v.ID.Index), v.Regs.X(1))
+		x0 = s.register(v, v.Regs.X(1))
 	case IPARelease:
 		s.Drop(v)
 		x0 = success
@@ -86,15 +108,24 @@ func (s *Service) Call(v *hypercall.VCPU, fn hypercall.FuncID, _ hypercall.Condu
 	if kick < 0 || kick == int(v.ID.Index) {
 		return hypercall.Outcome{}
 	}
-	return s.kicker.Kick(v, kick)
+	return s.Kicker.Kick(v, kick)
 }
 
-// register makes the word at ipa the flag of vCPU index, which runs, in place of the one it had.
-func (s *Service) register(index int, ipa uint64) uint64 {
+// serves reports whether a guest may rely on a function. All of them answer in any case.
+func (s *Service) serves(fn hypercall.FuncID) bool {
+	if s.Untruthful && (fn == IPAInit || fn == IPARelease) {
+		return false
+	}
+	return fn >= Features && fn <= KickCPU
+}
+
+// register makes the word at ipa the flag of v, which runs, in place of the one it had.
+func (s *Service) register(v *hypercall.VCPU, ipa uint64) uint64 {
+	index := int(v.ID.Index)
 	if ipa%StateSize != 0 {
 		return invalidParameter
 	}
-	word := s.memory.Word(ipa)
+	word := s.Memory.Word(ipa)
 	if word == nil {
 		return invalidParameter
 	}
@@ -108,6 +139,10 @@ func (s *Service) register(index int, ipa uint64) uint64 {
 	st := &s.states[index]
 	st.word, st.ipa, st.by = word, ipa, anyPCPU
 	st.used.Store(true)
+	if s.Tracker != nil {
+		st.by, st.handle = s.Tracker.Handle(v, ipa)
+		s.Tracker.Track(st.by, st.handle)
+	}
 	word.Store(running)
 	return success
 }
@@ -120,6 +155,9 @@ func (s *Service) Drop(v *hypercall.VCPU) {
 		return
 	}
 	s.mu.Lock()
+	if s.Tracker != nil && st.word != nil && st.by >= 0 {
+		s.Tracker.Track(st.by, 0)
+	}
 	st.word = nil
 	st.used.Store(false)
 	s.mu.Unlock()
@@ -134,6 +172,9 @@ func (s *Service) Enter(v *hypercall.VCPU, pcpu int) {
 	s.mu.Lock()
 	if st.word != nil {
 		st.by = pcpu
+		if s.Tracker != nil {
+			s.Tracker.Track(pcpu, st.handle)
+		}
 		st.word.Store(running)
 	}
 	s.mu.Unlock()
@@ -148,7 +189,13 @@ func (s *Service) Leave(v *hypercall.VCPU, pcpu int) {
 	}
 	s.mu.Lock()
 	if st.word != nil && (st.by == pcpu || st.by == anyPCPU) {
+		st.by = noPCPU
 		st.word.Store(preempted)
+		if s.Tracker != nil {
+			// The host may have taken the pCPU away and given it back just before this.
+			s.Tracker.Track(pcpu, 0)
+			st.word.Store(preempted)
+		}
 	}
 	s.mu.Unlock()
 }

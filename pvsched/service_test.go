@@ -61,7 +61,7 @@ func newRig(t testing.TB) *rig {
 		r.vcpus[i].Regs = hypercall.NewRegs(&r.vcpus[i].x)
 	}
 	var err error
-	if r.Service, err = New(len(r.vcpus), &r.ram, r); err != nil {
+	if r.Service, err = New(Config{VCPUs: len(r.vcpus), Memory: &r.ram, Kicker: r}); err != nil {
 		t.Fatal(err)
 	}
 	return r
@@ -233,7 +233,7 @@ func TestScheduleAllocatesNothing(t *testing.T) {
 func TestNewRefusesAVMWithoutVCPUsOrMachine(t *testing.T) {
 	r := newRig(t)
 	for _, err := range []error{
-		second(New(0, &r.ram, r)), second(New(1, nil, r)), second(New(1, &r.ram, nil)),
+		second(New(Config{0, &r.ram, r, nil, false})), second(New(Config{1, nil, r, nil, false})), second(New(Config{1, &r.ram, nil, nil, false})),
 	} {
 		if err == nil {
 			t.Error("accepted")
@@ -293,4 +293,60 @@ func FuzzCalls(f *testing.F) {
 			}
 		}
 	})
+}
+
+// tracker notes what each pCPU keeps. vCPU i runs on pCPU i+10.
+type tracker map[int]uint32
+
+func (t tracker) Handle(v *hypercall.VCPU, ipa uint64) (int, uint32) {
+	return int(v.ID.Index) + 10, uint32(ipa)
+}
+func (t tracker) Track(pcpu int, handle uint32) { t[pcpu] = handle }
+
+func TestHostKeepsTheFlagOfWhatAPCPURunsAndNoOther(t *testing.T) {
+	r, host := newRig(t), tracker{}
+	r.Tracker = host
+	kept := func(rule string, pcpu int, handle uint32) {
+		t.Helper()
+		if host[pcpu] != handle {
+			t.Errorf("%s: pCPU %d keeps %#x, want %#x", rule, pcpu, host[pcpu], handle)
+		}
+	}
+	v := &r.vcpus[0].VCPU
+	r.call(0, IPAInit, ramBase)
+	kept("a flag that was registered", 10, ramBase)
+	r.ram.set(ramBase, running) // as the host does when it gives the pCPU back
+	r.Leave(v, 10)
+	kept("a vCPU that left", 10, 0)
+	if got := r.ram.at(ramBase); got != preempted {
+		t.Errorf("flag %d of a vCPU that left", got)
+	}
+	r.Enter(v, 3)
+	kept("a vCPU that entered", 3, ramBase)
+	r.Leave(v, 10)
+	kept("an older pCPU that leaves late", 3, ramBase)
+	r.call(0, IPAInit, ramBase+64)
+	kept("a flag that moved", 10, ramBase+64)
+	r.call(0, IPARelease, 0)
+	kept("a flag that was released", 10, 0)
+	r.Enter(v, 4)
+	kept("a vCPU without a flag", 4, 0)
+	r.call(1, IPAInit, ramBase)
+	r.Leave(&r.vcpus[1].VCPU, 11)
+	host[11] = 77 // of another VM
+	r.Drop(&r.vcpus[1].VCPU)
+	kept("a vCPU that is dropped where it does not run", 11, 77)
+}
+
+func TestFeaturesNamesNoFlagThatIsNotTruthful(t *testing.T) {
+	r := newRig(t)
+	r.Untruthful = true
+	for fn, want := range map[hypercall.FuncID]uint64{Features: success, IPAInit: notSupported, IPARelease: notSupported, KickCPU: success, KickCPU + 1: notSupported} {
+		if x0, _ := r.call(0, Features, uint64(fn)); x0 != want {
+			t.Errorf("FEATURES(%#x) = %#x, want %#x", uint32(fn), x0, want)
+		}
+	}
+	if x0, _ := r.call(0, IPAInit, ramBase); x0 != success {
+		t.Errorf("IPA_INIT = %#x: a guest may have the flag all the same", x0)
+	}
 }

@@ -7,7 +7,6 @@ import (
 	"github.com/hfvmm/hfvmm/ffa"
 	"github.com/hfvmm/hfvmm/hypercall"
 	"github.com/hfvmm/hfvmm/kvmarm"
-	"github.com/hfvmm/hfvmm/pvsched"
 	"github.com/hfvmm/hfvmm/sdei"
 )
 
@@ -130,6 +129,7 @@ func (m *Machine) connect() error {
 		return err
 	}
 	partitions := [...]func() hypercall.Service{SPCI: m.core.SPCI, HF: m.core.HF, FFA: m.core.FFA}[m.cfg.ABI]()
+	m.followHost()
 	for i, v := range m.vms {
 		psci := m.core.PSCI()
 		if i == 0 {
@@ -148,7 +148,7 @@ func (m *Machine) connect() error {
 			continue
 		}
 		if m.cfg.PVSched.serves(i) {
-			if v.sched, err = pvsched.New(len(v.vcpus), schedHost{v}, schedHost{v}); err != nil {
+			if v.sched, err = newSched(v); err != nil {
 				return err
 			}
 			services = append(services, v.sched)

@@ -28,6 +28,7 @@ type Machine struct {
 	pause  pause
 	core   *ffa.Core
 
+	host      *hostSched // nil unless PV_SCHED follows the host's scheduler
 	watchdog  *watchdog  // nil unless the primary has one
 	inspector *inspector // nil unless the scheduler is checked
 	builtin   *builtin   // the primary, if none is booted
@@ -96,6 +97,7 @@ func (m *Machine) close() error {
 			errs = append(errs, p.watch.home.Close())
 		}
 	}
+	errs = append(errs, m.host.close())
 	for _, v := range m.vms {
 		errs = append(errs, v.close())
 	}

@@ -73,6 +73,10 @@ func (p *pcpu) kick(v *vcpu) {
 func (p *pcpu) loop() {
 	runtime.LockOSThread()
 	p.tid.Store(int64(gettid()))
+	if err := p.m.host.follow(p); err != nil {
+		p.m.end(Crashed, err)
+		return
+	}
 	if b := p.m.builtin; b != nil {
 		b.work(p)
 		return

@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 
 	"github.com/hfvmm/hfvmm/hypercall"
+	"github.com/hfvmm/hfvmm/pvsched"
 )
 
 // schedHost gives PV_SCHED the memory and the vCPUs of a VM.
@@ -15,7 +16,20 @@ func (h schedHost) Word(ipa uint64) *atomic.Uint32 {
 	if !vm.m.core.Pin(vm.index, ipa) {
 		return nil
 	}
+	if vm.m.host != nil && !vm.m.host.share(ipa) {
+		return nil
+	}
 	return vm.m.ram.word(ipa)
+}
+
+// newSched returns the PV_SCHED of a VM. A secondary runs when the primary says so, and its flags say that much
+// in any case; the primary runs when the host says so.
+func newSched(v *vm) (*pvsched.Service, error) {
+	cfg := pvsched.Config{VCPUs: len(v.vcpus), Memory: schedHost{v}, Kicker: schedHost{v}, Untruthful: v.index == 0 && v.m.host == nil}
+	if v.m.host != nil {
+		cfg.Tracker = v.m.host
+	}
+	return pvsched.New(cfg)
 }
 
 // Kick implements pvsched.Kicker.

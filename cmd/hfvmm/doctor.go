@@ -14,6 +14,7 @@ import (
 
 	"github.com/hfvmm/hfvmm/kvmarm"
 	"github.com/hfvmm/hfvmm/vmm/debian"
+	"github.com/hfvmm/hfvmm/vmm/hostsched"
 	"github.com/hfvmm/hfvmm/vmm/lab"
 )
 
@@ -56,7 +57,10 @@ func examine() diagnosis {
 		fetched("lab kernel", lab.FindKernel, "give --lab-kernel an arm64 kernel of Linux 6.4 or later"),
 		existing("hfvmm for the lab", lab.Executable),
 	}
-	d.extras = []remark{existing("dtc, for manifests in source form", findDTC)}
+	d.extras = []remark{
+		existing("dtc, for manifests in source form", findDTC),
+		existing("PV_SCHED for the primary", traceScheduler),
+	}
 	return d
 }
 
@@ -87,6 +91,15 @@ func findDTC() (string, error) {
 		return filepath.Join(dir, "dtc"), nil
 	}
 	return "", errors.New("missing: install the package device-tree-compiler")
+}
+
+// traceScheduler tells whether the flags of PV_SCHED can follow the host's scheduler.
+func traceScheduler() (string, error) {
+	t, err := hostsched.Open(1, 1)
+	if err != nil {
+		return "", fmt.Errorf("told that there is none: %w", err)
+	}
+	return "yes: BPF sees the host's scheduler", t.Close()
 }
 
 // report prints a diagnosis. The error says that no machine can run.

@@ -31,7 +31,6 @@ static void second(uint64_t unused)
 		if (load(&turn) > load(&kicked))
 			store(&kicked, load(&turn));
 	}
-	store(&state[1].preempted, UNCHANGED);
 	hvc(PSCI_CPU_OFF, 0, 0, 0, 0);
 }
 
@@ -81,6 +80,9 @@ static void check_kicks(void)
 	check(kicks < KICKS + KICKS / 10, "%u kicks for %u WFIs", kicks, KICKS);
 	while (hvc(PSCI_AFFINITY_INFO, 1, 0, 0, 0).x[0] == 0)
 		;
+	store(&state[1].preempted, UNCHANGED);
+	for (uint32_t n = 0; n < ROUNDS; n++)
+		run_once(FIRST_SECONDARY, 0);
 	check(load(&state[1].preempted) == UNCHANGED, "flag of a vCPU that is off written");
 	check(pvsched(PV_SCHED_IPA_INIT, (uintptr_t)&state[1]) == 0, "a vCPU that is off still has its state");
 }

@@ -1,0 +1,117 @@
+package hostsched
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"github.com/cilium/ebpf/rlimit"
+	"golang.org/x/sys/unix"
+)
+
+// Tracker keeps flags.
+type Tracker struct {
+	threads, current, flags *ebpf.Map
+	program                 *ebpf.Program
+	link                    link.Link
+	places                  []byte // current, mapped
+}
+
+// Open starts a tracker for threads with the slots 0 to threads-1, and flags in that many pages. The error
+// says why this host cannot have one and what mends it.
+func Open(threads, pages int) (*Tracker, error) {
+	if err := globalIDs(); err != nil {
+		return nil, err
+	}
+	_ = rlimit.RemoveMemlock() // kernels before 5.11 count maps as locked memory
+	t := &Tracker{}
+	if err := t.open(threads, pages); err != nil {
+		t.Close()
+		if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
+			return nil, fmt.Errorf("no permission to trace the host's scheduler: run as root, or `setcap cap_bpf,cap_perfmon+ep` the program: %w", err)
+		}
+		return nil, fmt.Errorf("the host's scheduler cannot be traced: %w", err)
+	}
+	return t, nil
+}
+
+func (t *Tracker) open(threads, pages int) (err error) {
+	if t.threads, err = ebpf.NewMap(&ebpf.MapSpec{Name: "hfvmm_threads", Type: ebpf.Hash, KeySize: 4, ValueSize: 4, MaxEntries: uint32(threads)}); err != nil {
+		return err
+	}
+	if t.current, err = ebpf.NewMap(&ebpf.MapSpec{Name: "hfvmm_current", Type: ebpf.Array, KeySize: 4, ValueSize: placeSize, MaxEntries: uint32(threads), Flags: unix.BPF_F_MMAPABLE}); err != nil {
+		return err
+	}
+	if t.flags, err = ebpf.NewMap(&ebpf.MapSpec{Name: "hfvmm_flags", Type: ebpf.Array, KeySize: 4, ValueSize: PageSize, MaxEntries: uint32(pages), Flags: unix.BPF_F_MMAPABLE}); err != nil {
+		return err
+	}
+	size := (threads*placeSize + PageSize - 1) &^ (PageSize - 1)
+	if t.places, err = unix.Mmap(t.current.FD(), 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err != nil {
+		return err
+	}
+	if t.program, err = program(t.threads, t.current, t.flags); err != nil {
+		return err
+	}
+	t.link, err = link.AttachTracing(link.TracingOptions{Program: t.program, AttachType: ebpf.AttachTraceRawTp})
+	return err
+}
+
+// placeSize is the size of an element of current; the kernel rounds them up to 8.
+const placeSize = 8
+
+// initialPIDs is the PID namespace in which thread IDs are those that the kernel itself has.
+const initialPIDs = "pid:[4026531836]"
+
+// globalIDs reports whether this process's thread IDs are the kernel's.
+func globalIDs() error {
+	ns, err := os.Readlink("/proc/self/ns/pid")
+	if err != nil {
+		return fmt.Errorf("the host's scheduler cannot be traced: %w", err)
+	}
+	if ns != initialPIDs {
+		return errors.New("the host's scheduler cannot be traced from inside of a container with thread IDs of its own; share the host's PID namespace")
+	}
+	return nil
+}
+
+// Follow makes a thread the one of a slot.
+func (t *Tracker) Follow(slot int, tid int) error {
+	return t.threads.Put(uint32(tid), uint32(slot))
+}
+
+// Set makes the flag at p the one that is kept for a slot. The thread of the slot calls it.
+func (t *Tracker) Set(slot int, p Place) {
+	(*atomic.Uint32)(unsafe.Pointer(&t.places[slot*placeSize])).Store(uint32(p))
+}
+
+// Map puts a shared page in the place of a page of this process's memory. What is in it before is for the
+// caller to move.
+func (t *Tracker) Map(page int, at unsafe.Pointer) error {
+	_, err := unix.MmapPtr(t.flags.FD(), int64(page)*PageSize, at, PageSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_FIXED)
+	return err
+}
+
+// Close ends it. Pages that are mapped stay what they are.
+func (t *Tracker) Close() error {
+	var errs []error
+	if t.link != nil {
+		errs = append(errs, t.link.Close())
+	}
+	if t.program != nil {
+		errs = append(errs, t.program.Close())
+	}
+	for _, m := range []*ebpf.Map{t.threads, t.current, t.flags} {
+		if m != nil {
+			errs = append(errs, m.Close())
+		}
+	}
+	if t.places != nil {
+		errs = append(errs, unix.Munmap(t.places))
+	}
+	*t = Tracker{}
+	return errors.Join(errs...)
+}
