@@ -159,7 +159,7 @@ func TestBuiltinSchedulerDoesNotPoll(t *testing.T) {
 func TestBuiltinRunLoopAllocatesNothing(t *testing.T) {
 	var r record
 	var before, after runtime.MemStats
-	m, ctx := built(t, withoutPrimary(t, &r, "3 1000\n", "flood", "sink"))
+	m, ctx := built(t, withoutPrimary(t, &r, "3 300\n", "flood", "sink"))
 	runtime.ReadMemStats(&before)
 	if ending, err := m.run(ctx); err != nil || ending != PoweredOff {
 		t.Fatalf("ending %v, error %v\n%v", ending, err, &r)
