@@ -88,7 +88,7 @@ static struct region *use(uint16_t client, uint64_t handle)
 	g = find(0);
 	if (!g)
 		return NULL;
-	int32_t err = region_retrieve(g, self, client, handle, REGION_READ_WRITE);
+	int32_t err = region_retrieve(g, self, client, handle, 0, REGION_READ_WRITE);
 
 	if (err) {
 		print("ffa_tee: memory 0x%lx: %d\n", handle, err);
@@ -104,7 +104,7 @@ static void unregister(uint64_t handle)
 
 	if (!g)
 		return;
-	int32_t err = region_relinquish(g);
+	int32_t err = region_relinquish(g, 0);
 
 	if (err)
 		print("ffa_tee: giving back 0x%lx: %d\n", handle, err);
