@@ -62,7 +62,8 @@ func (s *ffa) lendTo(v, tail *vcpu) hypercall.Outcome {
 }
 
 // wakes reports whether v, which waits, goes on when it is run. One that waits for a message does: with a message of
-// version 1.0, or to be told that it was run. One that waits for an interrupt needs one.
+// version 1.0, or to be told that it was run. One that waits for an interrupt needs one; if it has a GIC, that alone
+// knows, and WFI may end for no reason.
 func (s *ffa) wakes(v *vcpu) (res runResult, wakes bool) {
 	ns, armed := uint64(0), false
 	if !v.untimed {
@@ -76,10 +77,10 @@ func (s *ffa) wakes(v *vcpu) (res runResult, wakes bool) {
 			putFFA(&v.Regs, ffaRun, s.ffaVCPU(v.ID), 0, 0)
 		}
 		v.waiting, v.model = nil, theRunModel
-	} else if !fired && !v.irqs.line() {
+	} else if !fired && !v.irqs.line() && !v.vm.ffa.GIC {
 		return runResult{kind: runWFI, ns: ns}, false
 	}
-	if fired {
+	if fired && !v.vm.ffa.GIC {
 		s.fire(v)
 	}
 	return runResult{}, true

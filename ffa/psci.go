@@ -29,6 +29,7 @@ type psciCall struct {
 	smc64   bool             // there is an SMC64 form beside it
 	args    int
 	feature uint64 // what PSCI_FEATURES says
+	power   bool   // it is there for VMs with a GIC alone, which are whole machines
 	serve   func(c *Core, v *vcpu, a psciArgs) (x0 uint64, out hypercall.Outcome)
 }
 
@@ -37,18 +38,24 @@ var psciCalls []psciCall
 // The table is filled in by init because FEATURES reads it.
 func init() {
 	psciCalls = []psciCall{
-		{hypercall.PSCIVersion, false, 0, 0, (*Core).psciVersion},
-		{hypercall.PSCICPUSuspend, true, 0, suspendExtended, (*Core).psciCPUSuspend},
-		{hypercall.PSCICPUOff, false, 0, 0, (*Core).psciCPUOff},
-		{hypercall.PSCICPUOn, true, 3, 0, (*Core).psciCPUOn},
-		{hypercall.PSCIAffinityInfo, true, 2, 0, (*Core).psciAffinityInfo},
-		{hypercall.PSCIFeatures, false, 1, 0, (*Core).psciFeatures},
+		{hypercall.PSCIVersion, false, 0, 0, false, (*Core).psciVersion},
+		{hypercall.PSCICPUSuspend, true, 0, suspendExtended, false, (*Core).psciCPUSuspend},
+		{hypercall.PSCICPUOff, false, 0, 0, false, (*Core).psciCPUOff},
+		{hypercall.PSCICPUOn, true, 3, 0, false, (*Core).psciCPUOn},
+		{hypercall.PSCIAffinityInfo, true, 2, 0, false, (*Core).psciAffinityInfo},
+		{hypercall.PSCISystemOff, false, 0, 0, true, (*Core).psciSystemOff},
+		{hypercall.PSCISystemReset, false, 0, 0, true, (*Core).psciSystemOff},
+		{hypercall.PSCIFeatures, false, 1, 0, false, (*Core).psciFeatures},
 	}
 }
 
-func findPSCI(fn hypercall.FuncID) *psciCall {
+// findPSCI finds the row that serves fn for a vCPU of p, if one does.
+func (p *partition) findPSCI(fn hypercall.FuncID) *psciCall {
 	for i := range psciCalls {
 		if c := &psciCalls[i]; fn == c.fn || c.smc64 && fn == c.fn|hypercall.SMC64 {
+			if c.power && !p.ffa.GIC {
+				return nil
+			}
 			return c
 		}
 	}
@@ -57,7 +64,7 @@ func findPSCI(fn hypercall.FuncID) *psciCall {
 
 // Call implements hypercall.Service.
 func (s *psci) Call(v *hypercall.VCPU, fn hypercall.FuncID, _ hypercall.Conduit) hypercall.Outcome {
-	call := findPSCI(fn)
+	call := s.vms[v.ID.VM].findPSCI(fn)
 	if call == nil || v.ID.VM == primary {
 		v.Regs.SetX(0, hypercall.PSCINotSupported.X())
 		return hypercall.Outcome{}
@@ -81,9 +88,9 @@ func (c *Core) psciVersion(*vcpu, psciArgs) (uint64, hypercall.Outcome) {
 	return hypercall.PSCIVersion11, hypercall.Outcome{}
 }
 
-func (c *Core) psciFeatures(_ *vcpu, a psciArgs) (uint64, hypercall.Outcome) {
+func (c *Core) psciFeatures(v *vcpu, a psciArgs) (uint64, hypercall.Outcome) {
 	fn := hypercall.FuncID(a[0])
-	if call := findPSCI(fn); call != nil {
+	if call := v.vm.findPSCI(fn); call != nil {
 		return call.feature, hypercall.Outcome{}
 	}
 	if fn == hypercall.SMCCCVersion {
@@ -105,6 +112,11 @@ func (c *Core) psciCPUOff(v *vcpu, _ psciArgs) (uint64, hypercall.Outcome) {
 	}
 	c.timer.Mask(v.ID)
 	return hypercall.PSCIDenied.X(), v.leave(off, runResult{kind: runWFI, vcpu: v.ID})
+}
+
+// psciSystemOff ends the caller's VM, as if it had aborted: FF-A knows no other end.
+func (c *Core) psciSystemOff(v *vcpu, _ psciArgs) (uint64, hypercall.Outcome) {
+	return hypercall.PSCIInternalFailure.X(), c.kill(v)
 }
 
 // psciCPUOn makes a vCPU ready and leaves, so that the primary schedules it. The target's affinity is its

@@ -58,6 +58,10 @@ func (v *vcpu) leave(next runState, res runResult) hypercall.Outcome {
 	return hypercall.Outcome{Action: hypercall.Leave}
 }
 
+// idleLimit is the longest, in ns, that a vCPU with a GIC is said to have nothing to do: nobody tells the core of
+// interrupts that its devices and its siblings raise.
+const idleLimit = 10e6
+
 // block leaves until something happens that lets v run again. The primary learns when v's timer will
 // fire; if it has fired already, v was only preempted.
 func (c *Core) block(v *vcpu, next runState, kind runKind) hypercall.Outcome {
@@ -69,5 +73,8 @@ func (c *Core) block(v *vcpu, next runState, kind runKind) hypercall.Outcome {
 		}
 	}
 	v.untimed = !armed
+	if v.vm.ffa.GIC && kind == runWFI && res.kind == runWFI && (!armed || ns > idleLimit) {
+		res.ns = idleLimit
+	}
 	return v.leave(next, res)
 }

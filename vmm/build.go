@@ -33,7 +33,7 @@ func build(cfg Config) (_ *Machine, err error) {
 		}
 	}
 	for i := range cfg.Secondaries {
-		if boots[1+i], err = m.loadSecondary(&cfg.Secondaries[i], spans[1+i]); err != nil {
+		if boots[1+i], err = m.loadSecondary(i, spans[1+i]); err != nil {
 			return nil, err
 		}
 	}
@@ -83,6 +83,14 @@ func plan(cfg *Config) ([]span, error) {
 			return nil, fmt.Errorf("%w: secondary %s has %d vCPUs; give it 1 to %d", ErrUsage, s.Name, s.VCPUs, maxSecondaryVCPUs)
 		}
 	}
+	for _, s := range cfg.Secondaries {
+		if s.GIC && cfg.ABI != FFA {
+			return nil, fmt.Errorf("%w: secondary %s has a GIC, and only FF-A knows such VMs; choose --abi ffa", ErrUsage, s.Name)
+		}
+		if s.GIC && s.VCPUs > maxCPUs {
+			return nil, fmt.Errorf("%w: secondary %s has %d vCPUs and its GIC serves %d; give it no more", ErrUsage, s.Name, s.VCPUs, maxCPUs)
+		}
+	}
 	if cfg.ABI == FFA && cfg.Check != CheckOff {
 		return nil, fmt.Errorf("%w: the duties of a scheduler are checked under the interfaces of 2019 alone; leave --check-scheduler off with --abi ffa", ErrUsage)
 	}
@@ -97,8 +105,14 @@ func (m *Machine) createVMs(spans []span) (err error) {
 		return err
 	}
 	for i, s := range m.cfg.Secondaries {
-		if _, err := m.newVM(s.Name, spans[1+i], s.VCPUs); err != nil {
+		v, err := m.newVM(s.Name, spans[1+i], s.VCPUs)
+		if err != nil {
 			return err
+		}
+		if s.GIC {
+			if err := v.addBoard(); err != nil {
+				return fmt.Errorf("VM %q: %w", s.Name, err)
+			}
 		}
 	}
 	if m.builtin == nil {

@@ -79,9 +79,14 @@ type Primary struct {
 // Secondary is one secondary VM.
 type Secondary struct {
 	Name   string
-	Image  string // path of a flat binary, loaded at the first byte of its memory
+	Image  string // path of a flat binary, loaded at the first byte of its memory; with GIC, as of Primary.Kernel
 	VCPUs  int
 	Memory uint64 // bytes, a multiple of 4 KiB
+
+	// GIC gives it an interrupt controller, timers, a UART and a device tree of its own, and boots it as a primary is.
+	GIC     bool
+	Initrd  string // path, or "" for none
+	Cmdline string
 
 	UUIDs  []wire.UUID // of its FF-A services, by which others find it
 	Notify Notify

@@ -31,6 +31,10 @@ func (p *pcpu) exit(v *vcpu, err error) (out hypercall.Outcome, ok bool) {
 			v.unfinished = true
 			return out, p.mmio(v)
 		}
+		if b := v.vm.board; b != nil && b.access(v) {
+			v.unfinished = true
+			return out, true
+		}
 		a := v.kvm.MMIO()
 		return p.abort(v, a.Addr, access(a.Write)), true
 	case kvmarm.ExitARMNISV:
@@ -66,7 +70,9 @@ func (p *pcpu) interrupted(v *vcpu) hypercall.Outcome {
 		if out, aborted := p.externallyAborted(v); aborted {
 			return out
 		}
-		v.trapWFI()
+		if v.vm.gic == nil { // else the kernel must see whether its WFI has to wait
+			v.trapWFI()
+		}
 		return p.waitForInterrupt(v)
 	}
 	return hypercall.Outcome{}

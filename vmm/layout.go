@@ -65,6 +65,9 @@ func carve(size uint64, secondaries []Secondary) ([]span, error) {
 				ErrUsage, s.Name, s.Memory, left, size)
 		}
 		left -= s.Memory
+		if s.GIC { // a kernel starts at such a boundary
+			left &^= blockSize - 1
+		}
 		spans[1+i] = span{ramBase + left, s.Memory}
 	}
 	left &^= blockSize - 1

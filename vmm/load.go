@@ -10,58 +10,76 @@ import (
 	"github.com/hfvmm/hfvmm/vmm/boot"
 )
 
-// primaryImages is what the primary boots: its images, where they go, and the device tree that
-// says so.
-type primaryImages struct {
+// kernelImages is what a VM boots that boots a kernel: its images, where they go, and the device tree that says so.
+type kernelImages struct {
 	place               boot.Placement
 	kernel, initrd, fdt []byte
 }
 
-// readPrimary reads the primary's images for a VM with this RAM.
-func readPrimary(cfg *Config, ram span) (*primaryImages, error) {
-	k, err := boot.ReadKernel(cfg.Primary.Kernel, ram.size)
+// readKernel reads the images of a VM with this RAM and so many vCPUs. What fdt does not say yet is completed.
+func readKernel(kernel, initrd string, ram span, vcpus int, fdt boot.FDTConfig) (*kernelImages, error) {
+	k, err := boot.ReadKernel(kernel, ram.size)
 	if err != nil {
 		return nil, err
 	}
-	im := &primaryImages{kernel: k.Image}
-	if cfg.Primary.Initrd != "" {
-		if im.initrd, err = boot.ReadInitrd(cfg.Primary.Initrd, ram.size); err != nil {
+	im := &kernelImages{kernel: k.Image}
+	if initrd != "" {
+		if im.initrd, err = boot.ReadInitrd(initrd, ram.size); err != nil {
 			return nil, err
 		}
 	}
 	if im.place, err = boot.Place(boot.Span{Base: ram.base, Size: ram.size}, k, uint64(len(im.initrd))); err != nil {
 		return nil, err
 	}
-	fdt := boot.FDTConfig{
-		RAM:     []boot.Span{{Base: ram.base, Size: ram.size}},
-		Cmdline: cfg.Primary.Cmdline,
-		Initrd:  im.place.Initrd,
-		GICD:    boot.Span{Base: gicDistBase, Size: gicDistSize},
-		GICR:    boot.Span{Base: gicRedistBase, Size: uint64(cfg.CPUs) * gicRedistSize},
-		UART:    boot.MMIO{Span: boot.Span{Base: uartBase, Size: deviceSize}, SPI: uartSPI},
-		SMC:     cfg.SMC,
-		SDEI:    cfg.SDEI.serves(0),
-		RTC:     boot.MMIO{Span: boot.Span{Base: rtcBase, Size: deviceSize}, SPI: rtcSPI},
-		Seed:    make([]byte, boot.MinSeed),
-	}
-	if cfg.Watchdog != 0 {
-		fdt.Watchdog = uint32(watchdogCall)
-	}
-	for i := range cfg.CPUs {
+	fdt.RAM = []boot.Span{{Base: ram.base, Size: ram.size}}
+	fdt.Initrd = im.place.Initrd
+	fdt.GICD = boot.Span{Base: gicDistBase, Size: gicDistSize}
+	fdt.GICR = boot.Span{Base: gicRedistBase, Size: uint64(vcpus) * gicRedistSize}
+	fdt.UART = boot.MMIO{Span: boot.Span{Base: uartBase, Size: deviceSize}, SPI: uartSPI}
+	fdt.Seed = make([]byte, boot.MinSeed)
+	_, _ = rand.Read(fdt.Seed) // never fails
+	for i := range vcpus {
 		fdt.CPUs = append(fdt.CPUs, kvmarm.MPIDR(i))
 	}
-	_, _ = rand.Read(fdt.Seed) // never fails
 	im.fdt, err = boot.BuildFDT(fdt)
 	return im, err
 }
 
+// readPrimary reads the primary's images for a VM with this RAM.
+func readPrimary(cfg *Config, ram span) (*kernelImages, error) {
+	fdt := boot.FDTConfig{
+		Cmdline: cfg.Primary.Cmdline,
+		SMC:     cfg.SMC,
+		SDEI:    cfg.SDEI.serves(0),
+		RTC:     boot.MMIO{Span: boot.Span{Base: rtcBase, Size: deviceSize}, SPI: rtcSPI},
+	}
+	if cfg.Watchdog != 0 {
+		fdt.Watchdog = uint32(watchdogCall)
+	}
+	return readKernel(cfg.Primary.Kernel, cfg.Primary.Initrd, ram, cfg.CPUs, fdt)
+}
+
+// readSecondary reads the images of the i-th secondary, which has a GIC.
+func readSecondary(cfg *Config, i int, ram span) (*kernelImages, error) {
+	s := &cfg.Secondaries[i]
+	im, err := readKernel(s.Image, s.Initrd, ram, s.VCPUs, boot.FDTConfig{Cmdline: s.Cmdline, SMC: cfg.SMC, SDEI: cfg.SDEI.serves(1 + i)})
+	if err != nil {
+		return nil, fmt.Errorf("%w: secondary %s: %w", ErrUsage, s.Name, err)
+	}
+	return im, nil
+}
+
 // Validate finds what is wrong with cfg that can be seen without a host for it.
 func Validate(cfg Config) error {
-	if !cfg.Builtin() {
-		_, err := DeviceTree(cfg)
-		return err
+	spans, err := plan(&cfg)
+	if err == nil && !cfg.Builtin() {
+		_, err = DeviceTree(cfg)
 	}
-	_, err := plan(&cfg)
+	for i := range cfg.Secondaries {
+		if err == nil && cfg.Secondaries[i].GIC {
+			_, err = readSecondary(&cfg, i, spans[1+i])
+		}
+	}
 	return err
 }
 
@@ -78,22 +96,35 @@ func DeviceTree(cfg Config) ([]byte, error) {
 	return im.fdt, nil
 }
 
-// loadPrimary puts the primary's images into RAM and returns where it starts: at the kernel, with
-// the address of the device tree in x0 (Linux Documentation/arch/arm64/booting.rst §4).
+// loadPrimary puts the primary's images into RAM and returns where it starts.
 func (m *Machine) loadPrimary(ram span) (hypercall.Boot, error) {
 	im, err := readPrimary(&m.cfg, ram)
 	if err != nil {
 		return hypercall.Boot{}, fmt.Errorf("%w: %w", ErrUsage, err)
 	}
+	return m.loadKernel(im), nil
+}
+
+// loadKernel puts images into RAM and returns where their VM starts: at the kernel, with the address of the device tree
+// in x0 (Linux Documentation/arch/arm64/booting.rst §4).
+func (m *Machine) loadKernel(im *kernelImages) hypercall.Boot {
 	copy(m.ram.Slice(im.place.Kernel.Base, uint64(len(im.kernel))), im.kernel)
 	copy(m.ram.Slice(im.place.Initrd.Base, uint64(len(im.initrd))), im.initrd)
 	copy(m.ram.Slice(im.place.FDT.Base, uint64(len(im.fdt))), im.fdt)
-	return hypercall.Boot{Entry: im.place.Kernel.Base, X0: im.place.FDT.Base}, nil
+	return hypercall.Boot{Entry: im.place.Kernel.Base, X0: im.place.FDT.Base}
 }
 
-// loadSecondary puts the image of a secondary at the first byte of its RAM and returns where its
-// vCPU 0 starts, as its interface demands.
-func (m *Machine) loadSecondary(s *Secondary, ram span) (hypercall.Boot, error) {
+// loadSecondary puts the i-th secondary into RAM and returns where its vCPU 0 starts. One without a GIC is an image at
+// the first byte of its RAM, which starts as its interface demands.
+func (m *Machine) loadSecondary(i int, ram span) (hypercall.Boot, error) {
+	s := &m.cfg.Secondaries[i]
+	if s.GIC {
+		im, err := readSecondary(&m.cfg, i, ram)
+		if err != nil {
+			return hypercall.Boot{}, err
+		}
+		return m.loadKernel(im), nil
+	}
 	img, err := boot.ReadFlat(s.Image, ram.size)
 	if err != nil {
 		return hypercall.Boot{}, fmt.Errorf("%w: secondary %s: %w", ErrUsage, s.Name, err)

@@ -57,6 +57,14 @@ func (m *Machine) run(ctx context.Context) (Ending, error) {
 	m.inspector.close()
 	flush, cancel := context.WithTimeout(context.Background(), flushTime)
 	defer cancel()
+	for _, v := range m.vms {
+		if v.board == nil {
+			continue
+		}
+		if err := v.board.close(flush); err != nil {
+			m.log.Warn("console output lost", "vm", v.name, "error", err)
+		}
+	}
 	if err := closeOutput(flush); err != nil {
 		m.log.Warn("console output lost", "error", err)
 	}

@@ -26,9 +26,9 @@ type vcpu struct {
 	timerFired bool // that went high, and the ffa core has not masked the timer since
 	wfi        wfiTrap
 
-	// Of the primary:
 	unfinished bool // KVM finishes its access to a device, or injects an abort, at the next KVM_RUN
-	suspended  bool // it waits for an interrupt in CPU_SUSPEND
+
+	suspended bool // of the primary: it waits for an interrupt in CPU_SUSPEND
 
 	err error // first failed register access; checked before the vCPU runs
 }
@@ -68,7 +68,7 @@ func (v *vcpu) prepare() error {
 		v.set(kvmarm.RegPC, b.Entry)
 		v.Regs.SetX(0, b.X0)
 	}
-	if core := v.vm.m.core; v.vm.index != 0 {
+	if core := v.vm.m.core; v.vm.index != 0 && v.vm.gic == nil {
 		if v.timerFired {
 			core.TimerFired(&v.VCPU)
 		}

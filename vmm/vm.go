@@ -19,6 +19,7 @@ type vm struct {
 	ram   span
 	kvm   *kvmarm.VM   // nil for the built-in primary
 	gic   *kvmarm.VGIC // nil if the VM has none
+	board *board       // nil but of secondaries that boot as a primary does
 	vcpus []*vcpu
 	table *hypercall.Table
 	dead  atomic.Bool      // it aborted: none of its vCPUs stays in guest code

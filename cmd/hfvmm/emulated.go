@@ -59,6 +59,9 @@ func check(cfg vmm.Config) error {
 		return err
 	}
 	for _, s := range cfg.Secondaries {
+		if s.GIC {
+			continue // it boots as a primary does
+		}
 		if _, err := boot.ReadFlat(s.Image, s.Memory); err != nil {
 			return usageErrorf("secondary %s: %w", s.Name, err)
 		}
@@ -125,7 +128,11 @@ func machineArgs(cfg vmm.Config, pack func(file string) string) []string {
 		args = append(args, "--initrd="+pack(cfg.Primary.Initrd))
 	}
 	for _, s := range cfg.Secondaries {
-		args = append(args, "--secondary="+formatSecondary(s, pack(s.Image)))
+		initrd := ""
+		if s.Initrd != "" {
+			initrd = pack(s.Initrd)
+		}
+		args = append(args, "--secondary="+formatSecondary(s, pack(s.Image), initrd))
 	}
 	return args
 }

@@ -78,7 +78,7 @@ func (o *options) addFlags(f *pflag.FlagSet) {
 	f.Var(&o.mem, "mem", "RAM of the machine, secondaries included")
 	f.Var(&o.cpus, "cpus", "vCPUs of the primary; without one, threads of hfvmm's scheduler, of which there is 1 unless this says more")
 	f.Var(&o.reported, "primary-vcpu-count-reported", "vCPUs that the primary is told it has, for schedulers that want to hear 8; --cpus unless given")
-	f.Var(&o.secondaries, "secondary", "a secondary VM, repeatable: a flat binary, and any of name=NAME, vcpus=N (1), mem=SIZE (1M), uuid=UUID[+UUID]... of its FF-A services")
+	f.Var(&o.secondaries, "secondary", "a secondary VM, repeatable: a flat binary, and any of name=NAME, vcpus=N (1), mem=SIZE (1M), uuid=UUID[+UUID]... of its FF-A services; with gic=v3 a kernel that boots as the primary does, and initrd=FILE, cmdline=STRING")
 	f.Var(&o.scheduler, "scheduler", "without a primary: rr runs the vCPUs of the secondaries in turn, fifo each until it blocks")
 	f.StringVar(&o.manifest, "manifest", "", "`FILE` with a Hafnium manifest (.dts or .dtb), in place of --primary and --secondary, or Hafnium's older vms.txt (.txt), in place of --secondary")
 	f.Var(&o.abi, "abi", "interface between the VMs and hfvmm")
@@ -157,7 +157,14 @@ func (o *options) checkFiles(cfg *vmm.Config) error {
 		files = append(files, named{"--initrd", cfg.Primary.Initrd, "an initramfs"})
 	}
 	for _, s := range cfg.Secondaries {
-		files = append(files, named{"secondary " + strconv.Quote(s.Name), s.Image, "a flat binary"})
+		what, want := "secondary "+strconv.Quote(s.Name), "a flat binary"
+		if s.GIC {
+			want = "an arm64 Linux image"
+		}
+		files = append(files, named{what, s.Image, want})
+		if s.Initrd != "" {
+			files = append(files, named{what, s.Initrd, "an initramfs"})
+		}
 	}
 	if o.labKernel != "" {
 		files = append(files, named{"--lab-kernel", o.labKernel, "an arm64 Linux image"})

@@ -51,6 +51,12 @@ func TestFlagsDescribeTheMachine(t *testing.T) {
 			Primary: vmm.Primary{Kernel: "Image"},
 			Memory:  512 << 20, CPUs: 2, Slice: time.Millisecond, ABI: vmm.FFA,
 		}},
+		{"a Linux guest", []string{"--primary=Image", "--abi=ffa", "--secondary=Image,gic=v3,initrd=initrd,mem=256M,cmdline='console=ttyAMA0 a=b,c'"}, vmm.Config{
+			Primary: vmm.Primary{Kernel: "Image"},
+			Memory:  512 << 20, CPUs: 2, Slice: time.Millisecond, ABI: vmm.FFA, SMCCC: vmm.SMCCC12,
+			Secondaries: []vmm.Secondary{{Name: "Image", Image: "Image", VCPUs: 1, Memory: 256 << 20,
+				GIC: true, Initrd: "initrd", Cmdline: "console=ttyAMA0 a=b,c"}},
+		}},
 		{"services of an FF-A partition", []string{"--primary=Image", "--secondary",
 			"echo.bin,uuid=486178e0-e7f8-11e3-bc5e-0002a5d5c51b+17b862a4-1806-4faf-86b3-089a58353861"}, vmm.Config{
 			Primary: vmm.Primary{Kernel: "Image"},

@@ -41,11 +41,20 @@ func (s *secondaries) Set(text string) error {
 		}
 		seen[p.key] = true
 		if p.value == "" {
-			return fmt.Errorf("%q has no value; write it as IMAGE[,name=NAME][,vcpus=N][,mem=SIZE][,uuid=UUID]", p.key)
+			return fmt.Errorf("%q has no value; write it as IMAGE[,name=NAME][,KEY=VALUE]...", p.key)
 		}
 		switch p.key {
 		case "image":
 			sec.Image = p.value
+		case "gic":
+			if p.value != gicV3 {
+				err = fmt.Errorf("%q is no interrupt controller that there is; give %s", p.value, gicV3)
+			}
+			sec.GIC = true
+		case "initrd":
+			sec.Initrd = p.value
+		case "cmdline":
+			sec.Cmdline = p.value
 		case "name":
 			sec.Name = p.value
 		case "vcpus":
@@ -55,7 +64,7 @@ func (s *secondaries) Set(text string) error {
 		case "uuid":
 			sec.UUIDs, err = parseUUIDs(p.value)
 		default:
-			return fmt.Errorf("%q is not a key; the keys are image, name, vcpus, mem and uuid", p.key)
+			return fmt.Errorf("%q is not a key; the keys are image, name, vcpus, mem, uuid, gic, initrd and cmdline", p.key)
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", p.key, err)
@@ -63,6 +72,9 @@ func (s *secondaries) Set(text string) error {
 	}
 	if sec.Image == "" {
 		return fmt.Errorf("there is no image; begin with the path of a flat binary")
+	}
+	if !sec.GIC && (sec.Initrd != "" || sec.Cmdline != "") {
+		return fmt.Errorf("initrd and cmdline are for a kernel; add gic=%s, with which the image is booted as one", gicV3)
 	}
 	if sec.Name == "" {
 		sec.Name = s.freeName(sec.Image)
@@ -136,9 +148,21 @@ func splitPairs(text string) ([]pair, error) {
 	return pairs, nil
 }
 
-// formatSecondary is the flag value that describes s, whose image has another name here.
-func formatSecondary(s vmm.Secondary, image string) string {
+// gicV3 is the interrupt controller that a secondary can have.
+const gicV3 = "v3"
+
+// formatSecondary is the flag value that describes s, whose files have other names here.
+func formatSecondary(s vmm.Secondary, image, initrd string) string {
 	text := fmt.Sprintf("image=%s,name=%s,vcpus=%d,mem=%d", quote(image), quote(s.Name), s.VCPUs, s.Memory)
+	if s.GIC {
+		text += ",gic=" + gicV3
+		if s.Initrd != "" {
+			text += ",initrd=" + quote(initrd)
+		}
+		if s.Cmdline != "" {
+			text += ",cmdline=" + quote(s.Cmdline)
+		}
+	}
 	if len(s.UUIDs) > 0 {
 		text += ",uuid=" + formatUUIDs(s.UUIDs)
 	}

@@ -131,10 +131,11 @@ const (
 	ffaTestFolder = "/sys/kernel/debug/ffa_test"
 )
 
-// ffaTest lets our test driver exchange messages and memory with every partition that serves it: count direct requests
-// of each kind, and memory in many small ranges, which takes many fragments, and in few large ones.
+// ffaTest lets our test driver work with every partition that serves it: count direct requests of each kind and count
+// notifications both ways, and memory in many small ranges, which takes many fragments, and in few large ones.
 func ffaTest(_ []int, count int) (string, error) {
 	return testServers(fmt.Sprintf("direct %d", count), fmt.Sprintf("direct2 %d", count),
+		fmt.Sprintf("notified %d", count), fmt.Sprintf("notify %d", count),
 		"share 1 1", "share 700 1", "lend 300 1", "share 16 64", "lend 16 64")
 }
 

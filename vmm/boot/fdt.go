@@ -13,7 +13,7 @@ import (
 // without the terminating zero); it would cut a longer one silently.
 const MaxCmdline = 2047
 
-// FDTConfig says what the device tree of the primary describes.
+// FDTConfig says what the device tree of a VM describes.
 type FDTConfig struct {
 	RAM     []Span   // memory of the primary, ascending
 	CPUs    []uint64 // MPIDR_EL1 affinity of each vCPU
@@ -21,7 +21,7 @@ type FDTConfig struct {
 	Initrd  Span // Size 0 for none
 
 	GICD, GICR Span // GICv3 distributor and redistributors
-	UART, RTC  MMIO // PL011, PL031
+	UART, RTC  MMIO // PL011; PL031, Size 0 for none
 	SMC        bool // calls are made with SMC, not HVC
 	SDEI       bool // the Software Delegated Exception Interface is there
 
@@ -95,8 +95,10 @@ func BuildFDT(c FDTConfig) ([]byte, error) {
 			u32("phandle", clockPhandle),
 		),
 		uart,
-		c.rtc(),
 	)
+	if c.RTC.Size != 0 {
+		root.Children = append(root.Children, c.rtc())
+	}
 	if c.SDEI {
 		root.Children = append(root.Children, c.firmware())
 	}

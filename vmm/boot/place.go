@@ -35,7 +35,7 @@ func Place(ram Span, k *Kernel, initrdSize uint64) (Placement, error) {
 }
 
 func noRoom(ram Span, k *Kernel, initrdSize uint64) error {
-	return fmt.Errorf("the kernel (%s), the initrd (%s) and the device tree (%s) do not fit into the primary's %s of memory; give the machine more memory",
+	return fmt.Errorf("the kernel (%s), the initrd (%s) and the device tree (%s) do not fit into the VM's %s of memory; give it more memory",
 		mib(k.ImageSize), mib(initrdSize), mib(FDTRoom), mib(ram.Size))
 }
 

@@ -28,7 +28,8 @@
 /* Jobs of ffa_server. */
 enum job { ECHO, MEMORY, NOTIFY, NOTIFIED, BIND };
 
-#define IDS      8 /* notifications that are used, 0 and up */
+#define IDS      8 /* notifications that are used with each partition */
+#define SERVERS  (64 / IDS)
 #define PATIENCE (60 * HZ) /* everything may be emulated */
 
 struct server {
@@ -36,11 +37,13 @@ struct server {
 	struct dentry *root;
 	struct mutex lock; /* one test at a time */
 	bool listening, bound;
+	int first; /* of its notifications: the kernel's FF-A driver wants them to differ from those of others */
 	struct completion arrived;
 	int last; /* notification that arrived */
 };
 
 static struct dentry *root;
+static unsigned int servers; /* so far; the bus probes one after the other */
 
 static int request(struct server *s, enum job job, struct ffa_send_direct_data *data)
 {
@@ -196,7 +199,7 @@ static int listen(struct server *s)
 {
 	int id, ret = 0;
 
-	for (id = 0; id < IDS && !s->listening && !ret; id++)
+	for (id = s->first; id < s->first + IDS && !s->listening && !ret; id++)
 		ret = s->dev->ops->notifier_ops->notify_request(s->dev, false, arrived, s, id);
 	if (ret)
 		pr_err("notification %d: %d\n", id - 1, ret);
@@ -211,15 +214,16 @@ static int notified(struct server *s, u32 n)
 	u32 i;
 
 	for (i = 0; i < n && !ret; i++) {
-		struct ffa_send_direct_data d = { .data1 = BIT(i % IDS) };
+		int id = s->first + i % IDS;
+		struct ffa_send_direct_data d = { .data1 = BIT(id) };
 
 		reinit_completion(&s->arrived);
 		ret = request(s, NOTIFY, &d);
 		if (!ret && !wait_for_completion_timeout(&s->arrived, PATIENCE)) {
 			pr_err("notification %u was lost\n", i);
 			ret = -EPROTO;
-		} else if (!ret && s->last != i % IDS) {
-			pr_err("notification %u arrived as %d, want %u\n", i, s->last, i % IDS);
+		} else if (!ret && s->last != id) {
+			pr_err("notification %u arrived as %d, want %d\n", i, s->last, id);
 			ret = -EPROTO;
 		}
 	}
@@ -228,17 +232,19 @@ static int notified(struct server *s, u32 n)
 
 static int notify(struct server *s, u32 n)
 {
-	struct ffa_send_direct_data d = { .data1 = BIT(IDS) - 1 };
+	struct ffa_send_direct_data d = { .data1 = (BIT(IDS) - 1) << s->first };
 	int ret = s->bound ? 0 : request(s, BIND, &d);
 	u32 i;
 
 	s->bound = !ret;
 	for (i = 0; i < n && !ret; i++) {
-		ret = s->dev->ops->notifier_ops->notify_send(s->dev, i % IDS, false, 0);
+		int id = s->first + i % IDS;
+
+		ret = s->dev->ops->notifier_ops->notify_send(s->dev, id, false, 0);
 		if (!ret)
 			ret = request(s, NOTIFIED, &d);
-		if (!ret && d.data1 != BIT(i % IDS)) {
-			pr_err("the partition got the notifications %lx, want %lx\n", d.data1, BIT(i % IDS));
+		if (!ret && d.data1 != BIT(id)) {
+			pr_err("the partition got the notifications %lx, want %lx\n", d.data1, BIT(id));
 			ret = -EPROTO;
 		}
 	}
@@ -292,6 +298,7 @@ static int probe(struct ffa_device *dev)
 	if (!s)
 		return -ENOMEM;
 	s->dev = dev;
+	s->first = servers++ % SERVERS * IDS;
 	mutex_init(&s->lock);
 	init_completion(&s->arrived);
 	ffa_dev_set_drvdata(dev, s);
@@ -312,7 +319,7 @@ static void remove(struct ffa_device *dev)
 	int id;
 
 	debugfs_remove(s->root);
-	for (id = 0; id < IDS && s->listening; id++)
+	for (id = s->first; id < s->first + IDS && s->listening; id++)
 		dev->ops->notifier_ops->notify_relinquish(dev, id);
 }
 
