@@ -106,28 +106,30 @@ func (w *watcher) attend() bool {
 			lending = n
 			deadline = now.Add(min(w.slice-w.tick, w.homeTimer()))
 		}
-		if !now.Before(deadline) {
+		// One that is idle at its deadline is idle: the primary need not run it again at once.
+		if !w.endIdle(n, run) && !now.Before(deadline) {
 			w.p.request(reqPreempt)
-			continue
 		}
-		w.checkIdle(n, run)
 	}
 	return true
 }
 
-// checkIdle ends the KVM_RUN number run of the lending n if its vCPU is blocked in WFI.
-func (w *watcher) checkIdle(n, run uint64) {
+// endIdle ends the KVM_RUN number run of the lending n if its vCPU is blocked in WFI, and reports whether it did.
+func (w *watcher) endIdle(n, run uint64) bool {
 	v := w.p.cur.Load()
 	if v == w.p.home {
-		return
+		return false
 	}
 	blocked, err := v.stats.Blocking()
 	// Only if the same run goes on was it this vCPU, in this run, that blocked; and nothing but a
-	// signal or its timer wakes it without an exit, so it still is when the kick arrives.
-	if err == nil && blocked && w.p.switches.Load() == n && w.p.runs.Load() == run {
+	// signal or its timer wakes it without an exit, so it still is when the kick arrives. What else wakes one with a
+	// GIC, it takes at its next run.
+	idle := err == nil && blocked && w.p.switches.Load() == n && w.p.runs.Load() == run
+	if idle {
 		w.p.idleRun.Store(run)
 		w.p.kick(v)
 	}
+	return idle
 }
 
 // homeTimer returns how long the physical timer of the primary's vCPU has still to run, at most a slice.
