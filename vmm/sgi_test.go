@@ -14,10 +14,10 @@ import (
 
 // fakeGIC takes what is delivered.
 type fakeGIC struct {
-	t             *testing.T
-	parked        bool
-	parks, wakes  int
-	pending, lost [2][2]uint32
+	t            *testing.T
+	parked       bool
+	parks, wakes int
+	pending      [2][2]uint32
 }
 
 func (g *fakeGIC) park() {
