@@ -48,12 +48,14 @@ build/primary.cpio: $(MODULES:%=build/guest/%.ko) init
 
 build/tools/ffa-headers/.config: | tools ;
 
-build/guest/ffa_test.ko: $(wildcard guest/linux/ffa/*) guest/linux/build.sh build/tools/ffa-headers/.config
+FFA_MODULES := ffa_test ffa_sched
+
+$(FFA_MODULES:%=build/guest/%.ko) &: $(wildcard guest/linux/ffa/*) guest/linux/build.sh build/tools/ffa-headers/.config
 	guest/linux/build.sh build/tools/ffa-headers build/tools/ffa-headers-common build/guest guest/linux/ffa
 
 # For a kernel that has a driver for FF-A: its own modules, as Debian made them, and ours.
-build/ffa.cpio: build/guest/ffa_test.ko init
-	$(GO) run ./guest/initramfs $@ /init=build/guest/init /ffa_test.ko=build/guest/ffa_test.ko \
+build/ffa.cpio: $(FFA_MODULES:%=build/guest/%.ko) init
+	$(GO) run ./guest/initramfs $@ /init=build/guest/init $(foreach m,$(FFA_MODULES),/$m.ko=build/guest/$m.ko) \
 		$$(for m in build/tools/ffa-modules/*; do echo /modules/$${m##*/}=$$m; done)
 
 lint:
@@ -93,8 +95,11 @@ soak: guests
 	@echo "soak: random calls against the models"
 	HFVMM_SOAK=1 $(GO) test -race -count=1 -timeout 6h -run 'Millions|AtTheSameTime' ./ffa ./sdei
 	@echo "soak: jobs of a Linux primary"
-	HFVMM_SOAK=1 $(GO) run ./vmm/lab/runtests -kernel build/tools/lab-kernel -timeout 24h -run TestJobsOfALinuxPrimary \
+	HFVMM_SOAK=1 $(GO) run ./vmm/lab/runtests -kernel build/tools/lab-kernel -timeout 24h -run 'TestJobsOfALinuxPrimary|FFA' \
 		$(KVM_FILES:%=-with %) guest
+
+# The partition for which Linux's OP-TEE driver looks.
+OPTEE_UUID := 486178e0-e7f8-11e3-bc5e-0002a5d5c51b
 
 # The job that hfvmm is for: Linux as the primary VM schedules a bare-metal secondary and talks to it.
 demo: build guests
@@ -102,6 +107,10 @@ demo: build guests
 	@echo "Where there is no KVM for arm64, QEMU emulates a host that has it."
 	bin/hfvmm run --primary build/tools/guest-kernel --initrd build/primary.cpio --cpus $(DEMO_CPUS) \
 		--cmdline "console=ttyAMA0 quiet hfdemo" --secondary build/guest/echo.bin,name=echo
+	@echo "And one with a stock FF-A driver finds partitions and talks to one that speaks OP-TEE's protocol, by its own OP-TEE driver."
+	bin/hfvmm run --abi ffa --primary build/tools/ffa-kernel --initrd build/ffa.cpio --cpus $(DEMO_CPUS) \
+		--cmdline "console=ttyAMA0 quiet hftest=ffa,tee" --secondary build/guest/ffa_echo.bin \
+		--secondary build/guest/ffa_tee.bin,uuid=$(OPTEE_UUID)
 
 # Instructions that hfvmm spends on a call, beside those of a C program that does only what it must.
 bench: build baremetal

@@ -131,12 +131,32 @@ const (
 	ffaTestFolder = "/sys/kernel/debug/ffa_test"
 )
 
-// ffaTest lets our test driver work with every partition that serves it: count direct requests of each kind and count
-// notifications both ways, and memory in many small ranges, which takes many fragments, and in few large ones.
+// ffaTest lets our test driver work with every partition that serves it: count direct requests of each kind, a tenth of
+// that of notifications both ways, and memory in many small ranges, which takes many fragments, and in few large ones.
 func ffaTest(_ []int, count int) (string, error) {
 	return testServers(fmt.Sprintf("direct %d", count), fmt.Sprintf("direct2 %d", count),
-		fmt.Sprintf("notified %d", count), fmt.Sprintf("notify %d", count),
+		fmt.Sprintf("notified %d", max(count/10, 1)), fmt.Sprintf("notify %d", max(count/10, 1)),
 		"share 1 1", "share 700 1", "lend 300 1", "share 16 64", "lend 16 64")
+}
+
+const (
+	ffaSchedFile   = "/ffa_sched.ko"
+	ffaSchedFolder = "/sys/kernel/debug/ffa_sched"
+)
+
+// ffaSchedule runs a VM that lives by itself until it ends.
+func ffaSchedule(vms []int) (string, error) {
+	if err := loadKernelModules("ffa-core", "ffa-module"); err != nil {
+		return "", err
+	}
+	if err := loadModule(ffaSchedFile, fmt.Sprint("vms=", vms[0])); err != nil {
+		return "", err
+	}
+	b, err := os.ReadFile(filepath.Join(ffaSchedFolder, fmt.Sprint(vms[0]))) // waits
+	if err != nil {
+		return "", err
+	}
+	return strings.Join(strings.Fields(string(b)), " "), unix.DeleteModule("ffa_sched", 0)
 }
 
 // testServers makes tests, each a file and what is written to it, with each partition.

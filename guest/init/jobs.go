@@ -30,21 +30,22 @@ type job struct {
 
 // jobs names every job and the services that its VMs must run.
 var jobs = map[string]job{
-	"demo":     {vms: 1, do: demo},                   // echo
-	"echo":     {vms: 1, do: echo},                   // echo
-	"errors":   {vms: 1, do: badCalls},               // echo
-	"hotplug":  {vms: 1, do: hotplug},                // echo
-	"hf_test":  {vms: 5, doTimes: hfTest, count: 50}, // echo, relay, relay, flood, sink
-	"inject":   {vms: 1, do: injection},              // waiter
-	"busy":     {vms: 1, do: busy},                   // busy
-	"timer":    {vms: 1, do: timer},                  // timer
-	"two":      {vms: 1, do: two},                    // two, with 2 vCPUs
-	"fault":    {vms: 3, do: fault},                  // fault, fault, fault
-	"silence":  {vms: 2, do: silence},                // fault, echo, where nobody is told of an abort
-	"ffa":      {do: ffaProbe},                       // whatever there is
-	"ffa_test": {doTimes: ffaTest, count: 200},       // ffa_server, any number
-	"tee":      {do: teeClient},                      // ffa_tee, with OP-TEE's UUID
-	"unload":   {do: unload},                         // whatever there is; no job can follow
+	"demo":      {vms: 1, do: demo},                   // echo
+	"echo":      {vms: 1, do: echo},                   // echo
+	"errors":    {vms: 1, do: badCalls},               // echo
+	"hotplug":   {vms: 1, do: hotplug},                // echo
+	"hf_test":   {vms: 5, doTimes: hfTest, count: 50}, // echo, relay, relay, flood, sink
+	"inject":    {vms: 1, do: injection},              // waiter
+	"busy":      {vms: 1, do: busy},                   // busy
+	"timer":     {vms: 1, do: timer},                  // timer
+	"two":       {vms: 1, do: two},                    // two, with 2 vCPUs
+	"fault":     {vms: 3, do: fault},                  // fault, fault, fault
+	"silence":   {vms: 2, do: silence},                // fault, echo, where nobody is told of an abort
+	"ffa":       {do: ffaProbe},                       // whatever there is
+	"ffa_sched": {vms: 1, do: ffaSchedule},            // a Linux guest
+	"ffa_test":  {doTimes: ffaTest, count: 200},       // ffa_server, any number
+	"tee":       {do: teeClient},                      // ffa_tee, with OP-TEE's UUID
+	"unload":    {do: unload},                         // whatever there is; no job can follow
 
 	"pvsched":      {vms: 1, do: pvSched},               // spin
 	"sdei":         {doTimes: sdeiSignals, count: 2000}, // signals
