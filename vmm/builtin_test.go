@@ -41,7 +41,7 @@ func withoutPrimary(t *testing.T, r *record, input string, secondaries ...string
 
 func TestBuiltinSchedulerRunsSecondariesByTheRules(t *testing.T) {
 	var many strings.Builder
-	for i := range 100 {
+	for i := range 50 {
 		fmt.Fprintln(&many, "line", i)
 	}
 	numbers := binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint32(nil, 2), 50) // VM, count
@@ -56,7 +56,7 @@ func TestBuiltinSchedulerRunsSecondariesByTheRules(t *testing.T) {
 		{"the longest line and one without an end are messages", []string{"echo"},
 			strings.Repeat("x", scheduler.MaxMessage) + "\n\nlast", strings.Repeat("x", scheduler.MaxMessage) + "\n\nlast\n"},
 		{"two secondaries pass a message on", []string{"relay", "relay"}, "3 1 round\n3 1 and round\n", "round\nand round\n"},
-		{"full mailboxes are reported when they become writable", []string{"flood", "sink"}, "3 200\n", `(?s)^(received 200 bad 0\n|sent 200 busy \d+\n){2}$`},
+		{"full mailboxes are reported when they become writable", []string{"flood", "sink"}, "3 100\n", `(?s)^(received 100 bad 0\n|sent 100 busy \d+\n){2}$`},
 		{"and in the interface of January 2019", []string{"hf_flood", "hf_echo"}, string(numbers), `(?s)^\x32\x00\x00\x00....\n$`},
 		{"timers are waited for", []string{"timer"}, "20000 5\n", `^(tick \d after \d+ us\n){5}$`},
 		{"a second vCPU is switched on and signalled", []string{"two*2"}, "a\nb\n", "vcpu 1: a\nvcpu 1: b\n"},
@@ -64,6 +64,9 @@ func TestBuiltinSchedulerRunsSecondariesByTheRules(t *testing.T) {
 	} {
 		for _, policy := range scheduler.Policies {
 			for _, cpus := range []int{1, 2} {
+				if policy == scheduler.FIFO && cpus > 1 {
+					continue
+				}
 				t.Run(fmt.Sprintf("%s %v %d", strings.Join(c.secondaries, " "), policy, cpus), func(t *testing.T) {
 					var r record
 					cfg := withoutPrimary(t, &r, c.input, c.secondaries...)
