@@ -62,11 +62,13 @@ type set struct {
 	floor       string // the C program
 	primary     string
 	secondaries []string // in the order in which the primary expects them
+	flags       []string // of hfvmm, besides
 }
 
 var sets = []set{
-	{"spci", "64M", "floor", "primary_bench.bin", []string{"echo.bin", "yield.bin", "waiter.bin", "borrower.bin", "borrower.bin"}},
-	{"ffa", "128M", "ffa_floor", "primary_ffa_bench.bin", []string{"ffa_echo.bin", "ffa_memory.bin"}},
+	{"spci", "64M", "floor", "primary_bench.bin", []string{"echo.bin", "yield.bin", "waiter.bin", "borrower.bin", "borrower.bin"}, nil},
+	{"ffa", "128M", "ffa_floor", "primary_ffa_bench.bin", []string{"ffa_echo.bin", "ffa_memory.bin"}, nil},
+	{"spci", "64M", "events_floor", "primary_events_bench.bin", []string{"yield.bin"}, []string{"--sdei=primary", "--pvsched=primary"}},
 }
 
 // titles say what the jobs are.
@@ -82,6 +84,11 @@ var titles = map[string]string{
 	"ffa_direct":    "FFA_MSG_SEND_DIRECT_REQ → RESP, 64 bits",
 	"ffa_share_4k":  "FFA_MEM_SHARE of 4 KiB, RETRIEVE_REQ, RX_RELEASE, RELINQUISH, RECLAIM, with two direct requests",
 	"ffa_share_64m": "the same of 64 MiB",
+
+	"services_call":  "SPCI_VERSION, of a VM that has SDEI and PV_SCHED",
+	"services_yield": "SPCI_RUN → SPCI_YIELD → primary, of a VM that has them",
+	"pvsched_yield":  "the same with a flag of PV_SCHED",
+	"sdei_event":     "EVENT_SIGNAL to itself → handler → EVENT_COMPLETE",
 }
 
 // Where things are in the lab.
@@ -196,6 +203,7 @@ func measureAll(out io.Writer) error {
 func (s set) measure() ([]row, error) {
 	command := []string{path.Join(folder, s.floor), path.Join(folder, s.primary)}
 	args := []string{hfvmmPath, "run", "--host", "kvm", "--abi", s.abi, "--mem", s.memory, "--cpus", "1", "--primary", path.Join(folder, s.primary)}
+	args = append(args, s.flags...)
 	for _, file := range s.secondaries {
 		command = append(command, path.Join(folder, file))
 		args = append(args, "--secondary", path.Join(folder, file))
