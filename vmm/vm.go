@@ -67,7 +67,7 @@ func (m *Machine) newVM(name string, ram span, vcpus int) (*vm, error) {
 	return v, nil
 }
 
-// setTable gives the VM its hypercall services and makes KVM forward their functions.
+// setTable gives the VM its hypercall services and makes KVM forward its calls.
 func (v *vm) setTable(services ...hypercall.Service) error {
 	t, err := hypercall.NewTable(services...)
 	if err != nil {
@@ -77,7 +77,11 @@ func (v *vm) setTable(services ...hypercall.Service) error {
 	if v.kvm == nil { // built in
 		return nil
 	}
-	for _, r := range t.Ranges() {
+	calls := forwarded(v.index == 0)
+	if err := checkForwarded(calls, t.Ranges()); err != nil {
+		return err
+	}
+	for _, r := range calls {
 		if err := v.kvm.FilterSMCCC(uint32(r.First), r.Count); err != nil {
 			return err
 		}
