@@ -20,6 +20,7 @@
 //	sdei=WHO            who has SDEI: primary or all; nobody by default
 //	pvsched=WHO         who has PV_SCHED, likewise
 //	smccc=1.2           the calling convention's version that VMs are told; the host's by default
+//	id-regs=hafnium     the ID registers say no more than code of 2019 takes
 //	slice=DURATION      the longest turn of a secondary, as 500us; the default is 1ms
 //	reported-cpus=N     how many vCPUs the primary is told that it has
 //	minutes=N           how long the test may take on a slow host; the default is 3

@@ -42,5 +42,6 @@ enum sysreg_index {
 #define OTHER   3u // some other exception
 
 struct sysreg_report {
+	uint64_t mmfr0; // ID_AA64MMFR0_EL1
 	uint8_t read[SYSREG_COUNT], write[SYSREG_COUNT];
 };

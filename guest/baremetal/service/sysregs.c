@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // sysregs: answers a message with a struct sysreg_report of what happens when it reads each of those system
-// registers, and writes back what it read, or zero.
+// registers, and writes back what it read, or zero; and with the value of ID_AA64MMFR0_EL1.
 #include "sysregs.h"
 
 #include "service.h"
@@ -57,6 +57,7 @@ void main(uint64_t memory)
 		probe(&report);
 		write_sysreg(vbar_el1, vbar);
 		isb();
+		report.mmfr0 = read_sysreg(id_aa64mmfr0_el1);
 		memcpy(tx, &report, sizeof(report));
 		send(m.from, sizeof(report));
 	}

@@ -98,7 +98,7 @@ void main(uint64_t memory)
 		struct trespass t;
 
 		memcpy(&t, rx, sizeof(t));
-		spci_release();
+		release();
 		uint64_t a = t.address;
 
 		if (a == WHERE_OWN_START || a == WHERE_OWN_END)

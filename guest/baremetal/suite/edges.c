@@ -192,3 +192,104 @@ TEST(edges, borrowed_memory_comes_back, MACHINE)
 		memset(shared, 0x5a, sizeof(shared));
 	}
 }
+
+#define DOOMED \
+	"vm=echo vm=doomed*2 vm=doomed*2 vm=doomed*2 vm=doomed*2"
+
+// Two words, a page each because what is shared is pages.
+static uint64_t words[2][512] __attribute__((aligned(4096)));
+
+// Gets a VM to where its vCPU 1 can be run, and counts in the word.
+static void doom(uint16_t vm, uint64_t *word)
+{
+	struct regs r;
+
+	store(word, 0);
+	check(func(run_out(vm)) == SPCI_MSG_WAIT, "VM %u does not wait", vm);
+	check(hf_share_memory(vm, HF_SHARE, (uintptr_t)word, PAGE_SIZE) == 0, "share");
+	*(uint64_t *)tx = (uintptr_t)word;
+	check(send(vm, 8) == 0, "send");
+	do
+		r = run_once(vm, 0);
+	while (func(r) != HF_WAKE_UP);
+	check(high(r.x[1]) == vm && low(r.x[1]) == 1, "wake-up of VM %u vCPU %u", high(r.x[1]), low(r.x[1]));
+	check(func(run_out(vm)) == SPCI_MSG_WAIT, "VM %u does not wait again", vm);
+	check(send(vm, 8) == 0, "send");
+}
+
+static void sibling_is_dead(uint16_t vm, const uint64_t *word)
+{
+	uint64_t count = load(word);
+
+	for (uint32_t n = 0; n < 3; n++) {
+		struct regs r = spci_run(vm, 1);
+
+		check(error(r) == SPCI_INVALID_PARAMETERS, "the sibling ran: 0x%lx %d", r.x[0], error(r));
+		hf_interrupt_inject(vm, 1, INTID_WRITABLE);
+	}
+	check(load(word) == count, "the sibling counts on");
+}
+
+TEST(edges, siblings_of_what_aborts_never_run_again, DOOMED)
+{
+	scheduler_start(5);
+	check(func(run_out(ECHO)) == SPCI_MSG_WAIT, "echo does not wait");
+	for (uint16_t vm = VICTIM; vm < VICTIM + 4; vm++) {
+		doom(vm, words[0]);
+		while (load(&words[0][0]) == 0) {
+			struct regs r = spci_run(vm, 1);
+
+			check(func(r) == SPCI_INTERRUPT, "the sibling's run: 0x%lx", r.x[0]);
+		}
+		is_aborted(vm, run_out(vm), "vCPU 0");
+		sibling_is_dead(vm, words[0]);
+		echo_answers();
+	}
+}
+
+// vCPU 1 of the VM that the second CPU is to run; 0 for none, and what came of it.
+static uint64_t job;
+static struct regs job_result;
+
+static void second_cpu(uint64_t unused)
+{
+	struct regs r;
+
+	(void)unused;
+	for (;;) {
+		uint16_t vm = (uint16_t)load(&job);
+
+		if (!vm)
+			continue;
+		do
+			r = spci_run(vm, 1);
+		while (func(r) == SPCI_INTERRUPT);
+		job_result = r;
+		dmb();
+		store(&job, 0);
+	}
+}
+
+// The sibling runs on another CPU when it happens. Whatever it is doing then, the primary hears of the
+// abort once.
+TEST(edges, siblings_that_run_elsewhere_stop, DOOMED " cpus=2")
+{
+	scheduler_start(5);
+	check(func(run_out(ECHO)) == SPCI_MSG_WAIT, "echo does not wait");
+	check(cpu_on(1, second_cpu, 0) == 0, "CPU_ON");
+	for (uint16_t vm = VICTIM; vm < VICTIM + 4; vm++) {
+		uint64_t *word = words[vm % 2];
+
+		doom(vm, word);
+		store(&job, vm);
+		while (load(word) == 0)
+			;
+		is_aborted(vm, run_out(vm), "vCPU 0");
+		while (load(&job))
+			;
+		check(error(job_result) == SPCI_INVALID_PARAMETERS, "the sibling's last run: 0x%lx %d", job_result.x[0],
+		      error(job_result));
+		sibling_is_dead(vm, word);
+		echo_answers();
+	}
+}

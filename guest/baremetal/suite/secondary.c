@@ -200,3 +200,32 @@ TEST(secondary, system_registers, "vm=sysregs")
 		check(s.read[i] == want && s.write[i] == want, "%s", regs[i].name);
 	}
 }
+
+#define PA_RANGE(mmfr0) ((mmfr0) & 0xf)
+#define TGRAN4(mmfr0)   ((mmfr0) >> 28 & 0xf)
+
+static uint64_t service_mmfr0(void)
+{
+	scheduler_start(1);
+	receive();
+	check(send_text(SERVICE, "?") == 0, "send");
+	receive();
+	return ((struct sysreg_report *)rx)->mmfr0;
+}
+
+TEST(secondary, id_registers_of_hafnium, "vm=sysregs id-regs=hafnium")
+{
+	uint64_t own = read_sysreg(id_aa64mmfr0_el1), other = service_mmfr0();
+
+	print("ID_AA64MMFR0_EL1: primary 0x%lx, secondary 0x%lx\n", own, other);
+	check(PA_RANGE(own) <= 5 && TGRAN4(own) == 0, "primary");
+	check(PA_RANGE(other) <= 5 && TGRAN4(other) == 0, "secondary");
+}
+
+TEST(secondary, id_registers_of_the_host, "vm=sysregs")
+{
+	uint64_t own = read_sysreg(id_aa64mmfr0_el1), other = service_mmfr0();
+
+	print("ID_AA64MMFR0_EL1: 0x%lx\n", own);
+	check(own == other, "the secondary's is 0x%lx", other);
+}
