@@ -19,4 +19,5 @@ const (
 	CapARMInjectExtDABT Cap = 178 // Events.ExtAbortPending
 	CapBinaryStatsFD    Cap = 203 // Stats
 	CapCounterOffset    Cap = 227 // SetCounterOffset
+	CapRegMaskRanges    Cap = 230 // ID registers can be written (Linux 6.7)
 )

@@ -115,6 +115,9 @@ func (m *Machine) createVMs(spans []span) (err error) {
 			}
 		}
 	}
+	if err := m.limitIDRegs(); err != nil {
+		return err
+	}
 	if m.builtin == nil {
 		m.vms[0].gic, err = m.vms[0].kvm.CreateVGICv3(gicDistBase, gicRedistBase, m.cfg.CPUs, numIRQs)
 	}

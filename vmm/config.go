@@ -32,6 +32,7 @@ type Config struct {
 	SMCCC   SMCCC         // the version of calls that VMs are told
 	PVSched Scope         // who has PV_SCHED
 	SDEI    Scope         // who has SDEI
+	IDRegs  IDRegs        // what the ID registers of the processor tell VMs
 	Check   Check         // whether the primary's scheduler is held to its duties
 	Slice   time.Duration // the longest that a secondary runs before its primary vCPU is asked again
 

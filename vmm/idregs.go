@@ -41,6 +41,22 @@ func mmfr0OfHafnium(host uint64) (uint64, error) {
 	return host&^(paRange|tgran4) | min(host&paRange, paRangeMax), nil
 }
 
+// limitIDRegs limits the ID registers of every VM, if they are to be.
+func (m *Machine) limitIDRegs() error {
+	if m.cfg.IDRegs != HafniumIDRegs {
+		return nil
+	}
+	for _, v := range m.vms {
+		if v.kvm == nil { // built in
+			continue
+		}
+		if err := v.limitMMFR0(mmfr0OfHafnium); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // limitMMFR0 changes ID_AA64MMFR0_EL1 for all vCPUs of the VM, which has not run.
 func (v *vm) limitMMFR0(limit func(host uint64) (uint64, error)) error {
 	c := v.vcpus[0].kvm

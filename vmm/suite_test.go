@@ -95,6 +95,11 @@ func (s suiteTest) configure(t *testing.T, r *record, image string) (suiteMachin
 				err = fmt.Errorf("no such version")
 			}
 			apply = append(apply, func(c *Config) { c.SMCCC = version })
+		case "id-regs":
+			if value != HafniumIDRegs.String() {
+				err = fmt.Errorf("no such ID registers")
+			}
+			apply = append(apply, func(c *Config) { c.IDRegs = HafniumIDRegs })
 		case "slice":
 			var d time.Duration
 			d, err = time.ParseDuration(value)

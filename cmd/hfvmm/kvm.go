@@ -30,6 +30,7 @@ var kvmFeatures = []kvmFeature{
 	{"vGICv3", hasVGICv3, "run on a host whose interrupt controller is a GICv3 or later", true},
 	{"IPA size", ipaSize, newKernel, false},
 	{"hardware breakpoints", count(kvmarm.CapGuestDebugHWBPs), "run on a host that has them; without, WFI of secondaries is noticed late and --smccc-version=1.2 has no effect", false},
+	{"writable ID registers", hasCap(kvmarm.CapRegMaskRanges), "run Linux 6.7 or later; without, --id-regs=hafnium works only where the processor is old enough", false},
 }
 
 func hasFilter(_ *kvmarm.System, vm *kvmarm.VM) (string, error) {

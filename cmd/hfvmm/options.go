@@ -29,6 +29,7 @@ type options struct {
 	strict      bool
 	conduit     choice
 	smccc       choice
+	idRegs      choice
 	sdei        choice
 	pvsched     choice
 	check       choice
@@ -59,6 +60,7 @@ func newOptions() *options {
 		abi:         choice{vmm.SPCI.String(), words(vmm.ABIs[:])},
 		conduit:     choice{hvc, []string{hvc, smc}},
 		smccc:       choice{"", words(vmm.SMCCCs[:])}, // as the interface wants it
+		idRegs:      choice{vmm.HostIDRegs.String(), words(vmm.AllIDRegs[:])},
 		sdei:        scopeChoice(),
 		pvsched:     scopeChoice(),
 		check:       choice{vmm.CheckOff.String(), words(vmm.Checks[:])},
@@ -85,6 +87,7 @@ func (o *options) addFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.strict, "ffa-strict", false, "refuse FF-A memory transactions that Hafnium refuses, though others accept them")
 	f.Var(&o.conduit, "conduit", "instruction with which Linux is told to call hfvmm")
 	f.Var(&o.smccc, "smccc-version", "version of the calling convention that VMs are told: what the host's KVM says, which is 1.1, or 1.2, without which Linux's FF-A driver does not start; 1.2 with --abi=ffa unless given")
+	f.Var(&o.idRegs, "id-regs", "what ID registers tell VMs: all of the host's processor, or no more than code written for Hafnium in 2019 takes (pages of 4 KiB, addresses of 48 bits)")
 	f.Var(&o.sdei, "sdei", "VMs that can register for software delegated exceptions (SDEI)")
 	f.Var(&o.pvsched, "pvsched", "VMs that can ask which of their vCPUs are scheduled out (PV_SCHED)")
 	f.Var(&o.check, "check-scheduler", "hold the primary to the duties of a scheduler: warn reports each breach and counts, strict also ends the machine at the first that it must not commit")
@@ -111,6 +114,7 @@ func (o *options) config(log *slog.Logger) (vmm.Config, error) {
 		CPUs:        int(o.cpus),
 		Secondaries: o.secondaries,
 		SMC:         o.conduit.value == smc,
+		IDRegs:      vmm.IDRegs(o.idRegs.index()),
 		SDEI:        scope(o.sdei),
 		PVSched:     scope(o.pvsched),
 		Check:       vmm.Check(o.check.index()),

@@ -34,10 +34,10 @@ func TestFlagsDescribeTheMachine(t *testing.T) {
 		}},
 		{"everything", []string{"--primary=Image", "--initrd=initrd", "--cmdline", "console=ttyAMA0 quiet", "--mem=1G",
 			"--cpus", "4", "--slice", "250us", "--abi=hf", "--primary-vcpu-count-reported=8", "--pvsched=all", "--sdei=primary", "--check-scheduler",
-			"--conduit=smc", "--smccc-version=1.2",
+			"--conduit=smc", "--smccc-version=1.2", "--id-regs=hafnium",
 			"--secondary", "echo.bin,mem=2M,vcpus=3,name=e", "--secondary", "busy.bin"}, vmm.Config{
 			Primary: vmm.Primary{Kernel: "Image", Initrd: "initrd", Cmdline: "console=ttyAMA0 quiet"},
-			Memory:  1 << 30, CPUs: 4, Slice: 250 * time.Microsecond, ABI: vmm.HF, SMC: true, SMCCC: vmm.SMCCC12, ReportedCPUs: 8, PVSched: vmm.AllVMs, SDEI: vmm.ThePrimary, Check: vmm.CheckWarn,
+			Memory:  1 << 30, CPUs: 4, Slice: 250 * time.Microsecond, ABI: vmm.HF, SMC: true, SMCCC: vmm.SMCCC12, IDRegs: vmm.HafniumIDRegs, ReportedCPUs: 8, PVSched: vmm.AllVMs, SDEI: vmm.ThePrimary, Check: vmm.CheckWarn,
 			Secondaries: []vmm.Secondary{
 				{Name: "e", Image: "echo.bin", VCPUs: 3, Memory: 2 << 20},
 				{Name: "busy", Image: "busy.bin", VCPUs: 1, Memory: 1 << 20},
@@ -179,7 +179,7 @@ func TestTheLabGetsTheSameMachine(t *testing.T) {
 	files(t, "Image", "initrd", "echo.bin", "it's, \"odd\".bin")
 	for _, args := range [][]string{
 		{"run", "--primary=Image", "--initrd=initrd", "--cmdline", `console=ttyAMA0 init="/a b"`, "--mem=64M", "--cpus=3",
-			"--slice=2ms", "--check-scheduler=strict", "--pvsched=primary", "--sdei=all", "--watchdog=90s", "--conduit=smc", "--smccc-version=1.2", "--secondary=echo.bin,vcpus=2,mem=8K,uuid=486178e0-e7f8-11e3-bc5e-0002a5d5c51b", "--secondary", `"it's, "'"odd".bin',name="x,y"`},
+			"--slice=2ms", "--check-scheduler=strict", "--pvsched=primary", "--sdei=all", "--watchdog=90s", "--conduit=smc", "--smccc-version=1.2", "--id-regs=hafnium", "--secondary=echo.bin,vcpus=2,mem=8K,uuid=486178e0-e7f8-11e3-bc5e-0002a5d5c51b", "--secondary", `"it's, "'"odd".bin',name="x,y"`},
 		{"run", "--mem=64M", "--scheduler=fifo", "--secondary=echo.bin,vcpus=2", "--secondary=echo.bin"},
 	} {
 		sameInTheLab(t, args)
