@@ -63,16 +63,23 @@ static void start(void)
 	check(func(run_out(ECHO)) == SPCI_MSG_WAIT, "echo does not wait");
 }
 
+// Gets a VM to where it waits for a message. It may be there already, because whatever is ready runs beside
+// the echo service, and cannot be run while it waits.
+static void starts(uint16_t vm)
+{
+	struct regs r = run_out(vm);
+
+	check(func(r) == SPCI_MSG_WAIT || error(r) == SPCI_INVALID_PARAMETERS, "the first run of VM %u returned 0x%lx %lx %lx", vm,
+	      r.x[0], r.x[1], r.x[2]);
+}
+
 // Lets the next victim do it.
 static void dies_of(struct trespass t, const char *what)
 {
 	uint16_t vm = VICTIM + victims++;
 
 	check(vm <= LAST, "no victim is left");
-	// It may have run already, beside the echo service, and cannot be run while it waits.
-	struct regs r = run_out(vm);
-	check(func(r) == SPCI_MSG_WAIT || error(r) == SPCI_INVALID_PARAMETERS, "%s: the first run of VM %u returned 0x%lx %lx %lx",
-	      what, vm, r.x[0], r.x[1], r.x[2]);
+	starts(vm);
 	memcpy(tx, &t, sizeof(t));
 	check(send(vm, sizeof(t)) == 0, "send");
 	is_aborted(vm, run_out(vm), what);
@@ -205,7 +212,7 @@ static void doom(uint16_t vm, uint64_t *word)
 	struct regs r;
 
 	store(word, 0);
-	check(func(run_out(vm)) == SPCI_MSG_WAIT, "VM %u does not wait", vm);
+	starts(vm);
 	check(hf_share_memory(vm, HF_SHARE, (uintptr_t)word, PAGE_SIZE) == 0, "share");
 	*(uint64_t *)tx = (uintptr_t)word;
 	check(send(vm, 8) == 0, "send");
