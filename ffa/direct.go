@@ -87,7 +87,7 @@ func (v *vcpu) serve() {
 	for n := range requestKinds[v.kind].regs {
 		v.Regs.SetX(n, v.mail[n])
 	}
-	v.waiting, v.queued, v.model = nil, false, theDirectModel
+	v.waiting, v.queued, v.exiting, v.model = nil, false, 0, theDirectModel
 }
 
 // server finds the vCPU of p that serves a request of v: the one with the number of the pCPU, where there is more
@@ -145,6 +145,10 @@ func (s *ffa) directResponse(v *vcpu, fn hypercall.FuncID, a ffaArgs) hypercall.
 	switch {
 	case kindOf(fn) != v.kind || v.callee != nil:
 		st = denied
+	case v.framework:
+		if a[1] != uint64(v.vm.ffa.ID)<<16 || a[2] != frameworkVMCreated2 {
+			st = invalid
+		}
 	case from != uint64(v.vm.ffa.ID) || uint32(a[2]) != 0 || v.kind == direct2 && a[2]|a[3] != 0 ||
 		v.caller != nil && to != uint64(v.caller.vm.ffa.ID):
 		st = invalid
@@ -154,8 +158,8 @@ func (s *ffa) directResponse(v *vcpu, fn hypercall.FuncID, a ffaArgs) hypercall.
 		return hypercall.Outcome{}
 	}
 	caller := v.caller
-	v.caller, v.model, v.waiting = nil, theRunModel, s
-	if caller == nil { // died meanwhile
+	v.caller, v.model, v.waiting, v.framework = nil, theRunModel, s, false
+	if caller == nil { // the partition manager, or one that died meanwhile
 		return v.leave(waitingMessage, runResult{kind: runMessageWait, vcpu: v.ID})
 	}
 	if caller.vm.index == primary {

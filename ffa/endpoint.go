@@ -20,6 +20,8 @@ type Endpoint struct {
 
 	NoNotifications bool // it receives none
 
+	WantsVMs bool // before the primary starts, it is told of each VM
+
 	ManagedExit bool // it is asked to give the CPU back before that is taken while it serves a request
 }
 
@@ -46,7 +48,7 @@ type endpoint struct {
 	versionLocked bool // it made a call other than VERSION
 	asked         bool // it called VERSION
 
-	secondaryEntry uint64 // where vCPUs other than the first start
+	toldVMs int // of how many VMs it was told
 }
 
 // newEndpoint completes e for the partition at a place.

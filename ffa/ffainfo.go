@@ -146,5 +146,8 @@ func (p *partition) properties() uint32 {
 	if p.notifiable() {
 		properties |= wire.ReceivesNotifications
 	}
+	if p.ffa.WantsVMs {
+		properties |= wire.WantsVMCreated
+	}
 	return properties
 }

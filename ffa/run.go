@@ -89,13 +89,16 @@ func (c *Core) waitForInterrupt(v *vcpu) hypercall.Outcome {
 	return c.block(v, waitingInterrupt, runWFI)
 }
 
-// Preempt takes the pCPU from a secondary's vCPU, which has just stopped, because the primary needs it.
+// Preempt takes the pCPU from a secondary's vCPU, which has just stopped, because the primary needs it. A partition
+// that is to be asked first goes on for a while, to end its request.
 func (c *Core) Preempt(v *hypercall.VCPU) hypercall.Outcome {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	u := c.caller(v)
-	out := u.leave(ready, runResult{kind: runPreempted, vcpu: u.ID})
-	c.mu.Unlock()
-	return out
+	if u.exits() {
+		return hypercall.Outcome{}
+	}
+	return u.leave(ready, runResult{kind: runPreempted, vcpu: u.ID})
 }
 
 // WaitForInterrupt tells that v, which has just stopped, sits in WFI. It returns to v if an interrupt

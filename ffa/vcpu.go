@@ -30,12 +30,14 @@ type vcpu struct {
 	untimed bool  // blocked with no timer armed, which only the vCPU itself could change
 
 	// Direct requests of FF-A: see chain.go.
-	model  runtimeModel
-	caller *vcpu // whose request it serves, or nil
-	callee *vcpu // that serves its request, or nil
-	kind   requestKind
-	queued bool // its request is in mail until its first wait
-	mail   [hypercall.NumRegs]uint64
+	model     runtimeModel
+	caller    *vcpu // whose request it serves, or nil
+	callee    *vcpu // that serves its request, or nil
+	kind      requestKind
+	queued    bool  // its request is in mail until its first wait
+	framework bool  // it serves a message of the partition manager
+	exiting   uint8 // preemptions that its request has outlived since it was asked to end that
+	mail      [hypercall.NumRegs]uint64
 
 	notified   vcpuNotifications
 	sriDelayed bool // of the primary: it is interrupted when it has its pCPU back

@@ -90,7 +90,7 @@ func TestCPUOnGivesTheTargetItsBootState(t *testing.T) {
 	if x0 != PSCISuccess.X() || out != (Outcome{Wake: &g[1].VCPU}) {
 		t.Fatalf("x0 = %#x, outcome %+v", x0, out)
 	}
-	if b, ok := g[1].TakeBoot(); !ok || b != (Boot{0x4008_0000, 0xC0FFEE}) {
+	if b, ok := g[1].TakeBoot(); !ok || b != (Boot{Entry: 0x4008_0000, X0: 0xC0FFEE}) {
 		t.Fatalf("boot = %+v, %v", b, ok)
 	}
 	if x0, _ := g[1].call(p, PSCIAffinityInfo|SMC64, 1, 0); x0 != AffinityOn {
@@ -110,7 +110,7 @@ func TestCPUOnOf32BitsCutsItsArguments(t *testing.T) {
 	if x0, _ := g[0].call(p, PSCICPUOn, top|1, top|0x1000, top|5); x0 != 0 {
 		t.Fatalf("x0 = %#x", x0)
 	}
-	if b, _ := g[1].TakeBoot(); b != (Boot{0x1000, 5}) {
+	if b, _ := g[1].TakeBoot(); b != (Boot{Entry: 0x1000, X0: 5}) {
 		t.Fatalf("boot = %+v", b)
 	}
 }

@@ -55,7 +55,7 @@ func TestTakeBootComesOncePerReset(t *testing.T) {
 		t.Error("a boot state without a reset")
 	}
 	v.Reset(Boot{Entry: 1, X0: 2})
-	if b, ok := v.TakeBoot(); !ok || b != (Boot{1, 2}) {
+	if b, ok := v.TakeBoot(); !ok || b != (Boot{Entry: 1, X0: 2}) {
 		t.Errorf("boot = %+v, %v", b, ok)
 	}
 	if _, ok := v.TakeBoot(); ok {

@@ -17,10 +17,11 @@ type VCPU struct {
 	booting bool
 }
 
-// Boot is the state a vCPU starts from: PC, x0, and otherwise what PSCI demands (DEN0022 §6.4):
-// EL1h, DAIF masked, MMU off.
+// Boot is the state a vCPU starts from: PC, x0 and what else is not zero, and otherwise what PSCI demands (DEN0022
+// §6.4): EL1h, DAIF masked, MMU off.
 type Boot struct {
 	Entry, X0 uint64
+	Rest      [4]uint64 // x1 to x4
 }
 
 // Reset makes the vCPU start afresh from b the next time it is run.

@@ -56,6 +56,9 @@ const (
 // and if they are not its own either, it does nothing but fault any more. externallyAborted ends the VM
 // if v, which has just stopped, was aborted so.
 func (p *pcpu) externallyAborted(v *vcpu) (out hypercall.Outcome, aborted bool) {
+	if !v.ran {
+		return out, false
+	}
 	esr := v.get(regESREL1)
 	class := esr & esrClass
 	if esr&esrStatus != esrExternal || class != esrFetchAbort && class != esrDataAbort {

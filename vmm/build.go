@@ -91,6 +91,9 @@ func plan(cfg *Config) ([]span, error) {
 			return nil, fmt.Errorf("%w: secondary %s has %d vCPUs and its GIC serves %d; give it no more", ErrUsage, s.Name, s.VCPUs, maxCPUs)
 		}
 	}
+	if err := checkPartitions(cfg); err != nil {
+		return nil, err
+	}
 	if cfg.ABI == FFA && cfg.Check != CheckOff {
 		return nil, fmt.Errorf("%w: the duties of a scheduler are checked under the interfaces of 2019 alone; leave --check-scheduler off with --abi ffa", ErrUsage)
 	}
@@ -130,9 +133,6 @@ func (m *Machine) connect() error {
 	for i, v := range m.vms {
 		m.sgis.vcpus = append(m.sgis.vcpus, make(sgiPEs, len(v.vcpus)))
 		parts[i] = ffa.Partition{Name: v.name, VCPUs: v.serviceVCPUs(), RAM: ffa.Span{Base: v.ram.base, Size: v.ram.size}, Endpoint: m.endpoint(v)}
-	}
-	for i := range m.cfg.Secondaries {
-		parts[1+i].Services = m.cfg.Secondaries[i].services()
 	}
 	m.inspector = newInspector(m)
 	cfg := ffa.Config{Partitions: parts, Memory: m.ram, Timer: timers{m}, Stage2: newStage2(m), PrimaryVCPUs: m.cfg.ReportedCPUs, NewHandle: newHandle, Strict: m.cfg.Strict}

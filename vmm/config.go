@@ -10,6 +10,7 @@ import (
 	"github.com/hfvmm/hfvmm/duty"
 	"github.com/hfvmm/hfvmm/ffa"
 	"github.com/hfvmm/hfvmm/ffa/wire"
+	"github.com/hfvmm/hfvmm/vmm/boot"
 	"github.com/hfvmm/hfvmm/vmm/scheduler"
 )
 
@@ -90,11 +91,23 @@ type Secondary struct {
 	Cmdline string
 
 	UUIDs  []wire.UUID // of its FF-A services, by which others find it
+	Secure bool        // its FF-A id is a secure partition's
 	Notify Notify
+
+	// Manifest is that of an FF-A partition, or nil. It says more than the rest, and must be there if the image is a
+	// package of both.
+	Manifest     *boot.PartitionManifest
+	ManifestFile string // its path, which nothing reads here
 }
 
 // services are what the secondary offers by FF-A, by all ways of messaging.
 func (s *Secondary) services() (all []ffa.Service) {
+	if s.Manifest != nil {
+		for _, u := range s.Manifest.Services {
+			all = append(all, ffa.Service{UUID: u.UUID, Methods: u.Messaging})
+		}
+		return all
+	}
 	for _, u := range s.UUIDs {
 		all = append(all, ffa.Service{UUID: u, Methods: ffa.AllMethods})
 	}

@@ -1,6 +1,9 @@
 package vmm
 
-import "github.com/hfvmm/hfvmm/ffa"
+import (
+	"github.com/hfvmm/hfvmm/ffa"
+	"github.com/hfvmm/hfvmm/ffa/wire"
+)
 
 // Notify says by which interrupts a VM with a GIC learns of FF-A's notifications.
 type Notify uint8
@@ -44,6 +47,15 @@ func (m *Machine) endpoint(v *vm) ffa.Endpoint {
 	}
 	if (how == NotifySRI || how == NotifyBoth) && e.GIC {
 		e.SRI = sriSGI
+	}
+	if v.index == 0 {
+		return e
+	}
+	s := &m.cfg.Secondaries[v.index-1]
+	e.Services, e.Secure = s.services(), s.Secure
+	if f := s.Manifest; f != nil {
+		e.ID, e.Secure, e.Version = f.ID, f.Secure, wire.Version(f.Version)
+		e.NoNotifications, e.ManagedExit, e.WantsVMs = !f.Notifications, f.ManagedExit, f.VMMessages != 0
 	}
 	return e
 }

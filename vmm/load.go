@@ -130,6 +130,9 @@ func (m *Machine) loadSecondary(i int, ram span) (hypercall.Boot, error) {
 		return hypercall.Boot{}, fmt.Errorf("%w: secondary %s: %w", ErrUsage, s.Name, err)
 	}
 	copy(m.ram.Slice(ram.base, ram.size), img)
+	if s.Manifest != nil {
+		return m.loadPartition(s, ram, img)
+	}
 	start := [...]func(ffa.Span) hypercall.Boot{SPCI: ffa.SPCIBoot, HF: ffa.HFBoot, FFA: ffa.FFABoot}[m.cfg.ABI]
 	return start(ffa.Span{Base: ram.base, Size: ram.size}), nil
 }

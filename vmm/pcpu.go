@@ -24,6 +24,7 @@ type pcpu struct {
 	home  *vcpu
 	power chan struct{} // one token for each CPU_ON of home
 	watch watcher
+	early bool // the primary has not started
 	alarm alarm
 
 	tid      atomic.Int64
@@ -89,6 +90,9 @@ func (p *pcpu) loop() {
 	if p.home.ID.Index != 0 && !p.waitPower() {
 		return
 	}
+	if p.home.ID.Index == 0 && !p.initialize() {
+		return
+	}
 	for p.step() {
 	}
 }
@@ -99,7 +103,7 @@ func (p *pcpu) step() bool {
 		return false
 	}
 	v := p.cur.Load()
-	if v.kvm == nil { // given back to the built-in primary
+	if v.kvm == nil || v == p.home && p.early { // given back to a primary that is built in, or that has not started
 		return true
 	}
 	if err := v.prepare(); err != nil {
@@ -107,6 +111,7 @@ func (p *pcpu) step() bool {
 		return false
 	}
 	err := p.run(v)
+	v.ran = true
 	v.Regs.Forget()
 	if v != p.home {
 		v.watchTimer()

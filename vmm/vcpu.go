@@ -20,6 +20,7 @@ type vcpu struct {
 	version versionTrap
 
 	// Of a secondary:
+	ran        bool // since it was created
 	stats      *kvmarm.Stats
 	line       bool // level last given to the CPU's IRQ line
 	timerHigh  bool // last known level of the virtual timer's output
@@ -67,6 +68,9 @@ func (v *vcpu) prepare() error {
 		v.set(kvmarm.RegPSTATE, pstateBoot)
 		v.set(kvmarm.RegPC, b.Entry)
 		v.Regs.SetX(0, b.X0)
+		for i, x := range b.Rest {
+			v.Regs.SetX(1+i, x)
+		}
 	}
 	if core := v.vm.m.core; v.vm.index != 0 && v.vm.gic == nil {
 		if v.timerFired {

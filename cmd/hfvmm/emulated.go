@@ -22,6 +22,11 @@ func (s *session) emulated(ctx context.Context) error {
 	if err := check(s.cfg); err != nil {
 		return err
 	}
+	remove, err := packManifests(&s.cfg)
+	defer remove()
+	if err != nil {
+		return err
+	}
 	job := s.job()
 	if err := s.host.provide(ctx, &job); err != nil {
 		if ctx.Err() != nil {
@@ -132,7 +137,11 @@ func machineArgs(cfg vmm.Config, pack func(file string) string) []string {
 		if s.Initrd != "" {
 			initrd = pack(s.Initrd)
 		}
-		args = append(args, "--secondary="+formatSecondary(s, pack(s.Image), initrd))
+		text := formatSecondary(s, pack(s.Image), initrd)
+		if s.ManifestFile != "" {
+			text += ",manifest=" + quote(pack(s.ManifestFile))
+		}
+		args = append(args, "--secondary="+text)
 	}
 	return args
 }

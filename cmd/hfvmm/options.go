@@ -80,7 +80,7 @@ func (o *options) addFlags(f *pflag.FlagSet) {
 	f.Var(&o.mem, "mem", "RAM of the machine, secondaries included")
 	f.Var(&o.cpus, "cpus", "vCPUs of the primary; without one, threads of hfvmm's scheduler, of which there is 1 unless this says more")
 	f.Var(&o.reported, "primary-vcpu-count-reported", "vCPUs that the primary is told it has, for schedulers that want to hear 8; --cpus unless given")
-	f.Var(&o.secondaries, "secondary", "a secondary VM, repeatable: a flat binary, and any of name=NAME, vcpus=N (1), mem=SIZE (1M), uuid=UUID[+UUID]... of its FF-A services; with gic=v3 a kernel that boots as the primary does, and initrd=FILE, cmdline=STRING")
+	f.Var(&o.secondaries, "secondary", "a secondary VM, repeatable: a flat binary or an FF-A partition package, and any of name=NAME, vcpus=N (1), mem=SIZE (1M), uuid=UUID[+UUID]... of its FF-A services or manifest=FILE of an FF-A partition, role=vm|sp, notify=npi|sri|both|none; with gic=v3 a kernel that boots as the primary does, and initrd=FILE, cmdline=STRING")
 	f.Var(&o.scheduler, "scheduler", "without a primary: rr runs the vCPUs of the secondaries in turn, fifo each until it blocks")
 	f.StringVar(&o.manifest, "manifest", "", "`FILE` with a Hafnium manifest (.dts or .dtb), in place of --primary and --secondary, or Hafnium's older vms.txt (.txt), in place of --secondary")
 	f.Var(&o.abi, "abi", "interface between the VMs and hfvmm")
@@ -136,7 +136,10 @@ func (o *options) config(log *slog.Logger) (vmm.Config, error) {
 	if err := o.checkPrimary(&cfg); err != nil {
 		return cfg, err
 	}
-	return cfg, o.checkFiles(&cfg)
+	if err := o.checkFiles(&cfg); err != nil {
+		return cfg, err
+	}
+	return cfg, readPartitions(&cfg)
 }
 
 // given reports whether the command line sets a flag.
@@ -168,6 +171,9 @@ func (o *options) checkFiles(cfg *vmm.Config) error {
 		files = append(files, named{what, s.Image, want})
 		if s.Initrd != "" {
 			files = append(files, named{what, s.Initrd, "an initramfs"})
+		}
+		if s.ManifestFile != "" {
+			files = append(files, named{"manifest of " + what, s.ManifestFile, "an FF-A partition manifest"})
 		}
 	}
 	if o.labKernel != "" {

@@ -61,10 +61,16 @@ func (s *secondaries) Set(text string) error {
 			sec.VCPUs, err = parseVCPUs(p.value)
 		case "mem":
 			sec.Memory, err = parseMemory(p.value)
+		case "manifest":
+			sec.ManifestFile = p.value
+		case "role":
+			sec.Secure, err = parseRole(p.value)
+		case "notify":
+			sec.Notify, err = parseNotify(p.value)
 		case "uuid":
 			sec.UUIDs, err = parseUUIDs(p.value)
 		default:
-			return fmt.Errorf("%q is not a key; the keys are image, name, vcpus, mem, uuid, gic, initrd and cmdline", p.key)
+			return fmt.Errorf("%q is not a key; the keys are image, name, vcpus, mem, uuid, manifest, role, notify, gic, initrd and cmdline", p.key)
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", p.key, err)
@@ -166,7 +172,35 @@ func formatSecondary(s vmm.Secondary, image, initrd string) string {
 	if len(s.UUIDs) > 0 {
 		text += ",uuid=" + formatUUIDs(s.UUIDs)
 	}
+	if s.Secure {
+		text += ",role=" + roleSP
+	}
+	if s.Notify != vmm.NotifyAsUsual {
+		text += ",notify=" + s.Notify.String()
+	}
 	return text
+}
+
+// The roles of a secondary under FF-A.
+const (
+	roleVM = "vm"
+	roleSP = "sp"
+)
+
+func parseRole(text string) (secure bool, err error) {
+	if text != roleVM && text != roleSP {
+		return false, fmt.Errorf("%q is not known; give %s or %s", text, roleVM, roleSP)
+	}
+	return text == roleSP, nil
+}
+
+func parseNotify(text string) (vmm.Notify, error) {
+	for _, n := range vmm.Notifies[1:] {
+		if n.String() == text {
+			return n, nil
+		}
+	}
+	return 0, fmt.Errorf("%q is not known; give %s", text, strings.Join(words(vmm.Notifies[1:]), " or "))
 }
 
 // uuidSeparator stands between the UUIDs of a partition's services.

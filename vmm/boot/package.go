@@ -10,6 +10,8 @@ import (
 type PartitionPackage struct {
 	Manifest []byte // a device tree blob
 	Image    []byte
+
+	ManifestAt, ImageAt uint64 // where they lie in the file
 }
 
 // Header of a package: numbers of 32 bits, little-endian.
@@ -40,7 +42,8 @@ func ParsePartitionPackage(b []byte) (*PartitionPackage, error) {
 	if !ok || len(image) == 0 {
 		return nil, fmt.Errorf("its image is empty or lies outside the package of %d bytes; pack it again", len(b))
 	}
-	return &PartitionPackage{Manifest: manifest, Image: image}, nil
+	at := func(field int) uint64 { return uint64(binary.LittleEndian.Uint32(b[field:])) }
+	return &PartitionPackage{manifest, image, at(packageManifest), at(packageImage)}, nil
 }
 
 // packagePart returns what the offset and size at that place of the header describe.

@@ -15,6 +15,7 @@ import (
 type PartitionManifest struct {
 	Version    uint32 // of FF-A: major in the upper half, minor in the lower
 	Contexts   int    // execution contexts, that is vCPUs: at least 1
+	Secure     bool   // it runs at S-EL1: to others it is a secure partition
 	Services   []PartitionService
 	BootOrder  int    // lower ones are initialised first; -1 if it does not say
 	ID         uint16 // that it wants, or 0
@@ -26,7 +27,7 @@ type PartitionManifest struct {
 	ManagedExit     bool   // it is asked to give the CPU back, rather than preempted
 	ManagedExitVIRQ bool   // asked by a virtual IRQ, else FIQ
 	NSInterrupts    int    // what an interrupt of the primary does while it runs: a row of nsInterruptActions
-	VMMessages      uint32 // framework messages about VMs that it wants: bit 0 created, bit 1 destroyed
+	VMMessages      uint32 // framework messages about VMs that it wants: bit 0 created
 
 	Blob []byte // the device tree itself
 }
@@ -124,6 +125,9 @@ func ParsePartitionManifest(b []byte) (*PartitionManifest, error) {
 			return nil, err
 		}
 	}
+	if m.ManagedExit && !m.ManagedExitVIRQ {
+		return nil, fmt.Errorf("it asks for a managed exit by a virtual FIQ, and there is only a virtual IRQ; add the property managed-exit-virq")
+	}
 	if len(m.Services) == 0 {
 		return nil, fmt.Errorf("it has no UUID; add a property uuid, or with %q services", ffaManifest11)
 	}
@@ -147,7 +151,7 @@ var partitionProperties = map[string]partitionRow{
 	"uuid":                {read: (*PartitionManifest).readUUIDs},
 	"messaging-method":    {}, // with the UUIDs
 	"execution-ctx-count": {read: (*PartitionManifest).readContexts, required: true},
-	"exception-level":     {read: oneOf(0, "EL1", 2, "S-EL1"), required: true},
+	"exception-level":     {read: (*PartitionManifest).readLevel, required: true},
 	"execution-state":     {read: oneOf(0, "AArch64"), required: true},
 	"xlat-granule":        {read: oneOf(0, "4 KiB")},
 	"entrypoint-offset":   {read: (*PartitionManifest).readEntry},
@@ -288,6 +292,17 @@ func (m *PartitionManifest) readContexts(p partitionProperty) error {
 	return err
 }
 
+func (m *PartitionManifest) readLevel(p partitionProperty) error {
+	err := oneOf(0, "EL1", secureEL1, "S-EL1")(m, p)
+	if n, _ := p.number(0, secureEL1); err == nil {
+		m.Secure = n == secureEL1
+	}
+	return err
+}
+
+// secureEL1 is S-EL1 in the property exception-level.
+const secureEL1 = 2
+
 func (m *PartitionManifest) readEntry(p partitionProperty) error {
 	n, err := p.number(0, 1<<32)
 	if err == nil && n%4 != 0 {
@@ -317,13 +332,21 @@ func (m *PartitionManifest) readGPRegister(p partitionProperty) error {
 
 func (m *PartitionManifest) readNSInterrupts(p partitionProperty) error {
 	n, err := p.number(0, nsInterruptActions-1)
-	m.NSInterrupts = int(n)
+	switch m.NSInterrupts = int(n); {
+	case err != nil:
+	case m.NSInterrupts == NSInterruptQueued:
+		err = fmt.Errorf("its property %s is 0, which cannot be honoured: the primary always gets its CPU back; give it 1 or 2", p.name)
+	case m.NSInterrupts == NSInterruptManagedExit:
+		m.ManagedExit = true
+	}
 	return err
 }
 
 func (m *PartitionManifest) readVMMessages(p partitionProperty) error {
 	n, err := p.number(0, 3)
-	m.VMMessages = uint32(n)
+	if m.VMMessages = uint32(n); err == nil && n > 1 {
+		err = fmt.Errorf("its property %s asks for messages about VMs that are destroyed, which cannot be honoured: none is before the machine ends; give it 0 or 1", p.name)
+	}
 	return err
 }
 

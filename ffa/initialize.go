@@ -1,0 +1,90 @@
+package ffa
+
+import "github.com/hfvmm/hfvmm/hypercall"
+
+// Initialize runs vCPU 0 of partition vm on the pCPU of the primary's vCPU home, which has not started: until it waits
+// for the first time, and then for each VM of which it wants to be told that it was created (DEN0077A §5.3, §18.3). It
+// returns Enter as long as there is something to run; home's registers stay as they are.
+func (c *Core) Initialize(home *hypercall.VCPU, vm int) hypercall.Outcome {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	v, runner := &c.vms[vm].vcpus[0], c.caller(home)
+	switch {
+	case v.vm.aborting:
+		return hypercall.Outcome{}
+	case v.state == ready && (v.model == theInitialModel || v.framework):
+		return v.start(runner, quiet{})
+	case v.state == waitingMessage && v.model == theRunModel && v.vm.tellOfNextVM(v):
+		return v.start(runner, quiet{})
+	}
+	return hypercall.Outcome{}
+}
+
+// Framework messages in w2 of direct requests and responses (DEN0077A §18.3).
+const (
+	frameworkVMCreated  = 1<<31 | 4
+	frameworkVMCreated2 = 1<<31 | 5 // the response
+)
+
+// tellOfNextVM makes v serve the message that the next VM was created. It is false where there is none.
+func (p *partition) tellOfNextVM(v *vcpu) bool {
+	if !p.ffa.WantsVMs {
+		return false
+	}
+	for p.ffa.toldVMs < len(p.core.vms) {
+		of := &p.core.vms[p.ffa.toldVMs]
+		p.ffa.toldVMs++
+		if of == p || of.ffa.Secure {
+			continue
+		}
+		v.kind, v.framework = direct32, true
+		v.mail = [hypercall.NumRegs]uint64{0: uint64(ffaDirectReq), 1: uint64(p.ffa.ID), 2: frameworkVMCreated, 5: uint64(of.ffa.ID)}
+		v.serve()
+		return true
+	}
+	return false
+}
+
+// quiet answers calls that were never made.
+type quiet struct{}
+
+func (quiet) putRun(*hypercall.Regs, runResult)   {}
+func (quiet) putMessage(*hypercall.Regs, message) {}
+func (quiet) putInterrupted(*hypercall.Regs)      {}
+
+// secondaryEPRegister says where the vCPUs of a secure partition other than the first start, which are ready from then
+// on. Only vCPU 0 may say so, before it has waited.
+func (s *ffa) secondaryEPRegister(v *vcpu, _ hypercall.FuncID, a ffaArgs) hypercall.Outcome {
+	claim, ok := s.pages.claim(Span{a[1], 4})
+	st := success
+	switch {
+	case v.model != theInitialModel || v.ID.Index != 0:
+		st = denied
+	case !ok || a[1]%4 != 0 || claim.access(v.vm.index)&Execute == 0:
+		st = invalid
+	default:
+		for i := range v.vm.vcpus {
+			if u := &v.vm.vcpus[i]; u.state == off {
+				u.state, u.model = ready, theInitialModel
+				u.Reset(hypercall.Boot{Entry: a[1]})
+			}
+		}
+	}
+	putFFAStatus(&v.Regs, st)
+	return hypercall.Outcome{}
+}
+
+// managedExitGrace is how many preemptions a request outlives while the vCPU that serves it is to give the CPU back.
+const managedExitGrace = 4
+
+// exits asks v, which is to be preempted, to give the CPU back itself by its response to the request that it serves, if
+// it is a partition that wants to be asked. It may go on for a while.
+func (v *vcpu) exits() bool {
+	if !v.vm.ffa.ManagedExit || v.model != theDirectModel || v.exiting == managedExitGrace || v.irqs.enabled>>ManagedExitIRQ&1 == 0 {
+		return false
+	}
+	if v.exiting++; v.exiting == 1 {
+		v.irqs.raise(ManagedExitIRQ)
+	}
+	return true
+}

@@ -1,0 +1,119 @@
+package vmm
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/hfvmm/hfvmm/ffa/wire"
+	"github.com/hfvmm/hfvmm/hypercall"
+	"github.com/hfvmm/hfvmm/vmm/boot"
+)
+
+// FF-A partitions that have a manifest: how they are loaded, and run before the primary is.
+
+// checkPartitions refuses manifests that do not fit the rest of cfg.
+func checkPartitions(cfg *Config) error {
+	for i := range cfg.Secondaries {
+		s := &cfg.Secondaries[i]
+		switch f := s.Manifest; {
+		case cfg.ABI != FFA && (f != nil || s.Secure):
+			return fmt.Errorf("%w: secondary %s is an FF-A partition; give --abi ffa", ErrUsage, s.Name)
+		case f == nil:
+		case s.GIC:
+			return fmt.Errorf("%w: secondary %s has a manifest and a GIC; partitions with a manifest have none, leave gic=v3 out", ErrUsage, s.Name)
+		case f.Contexts != s.VCPUs:
+			return fmt.Errorf("%w: secondary %s has %d vCPUs and its manifest an execution-ctx-count of %d; give both the same", ErrUsage, s.Name, s.VCPUs, f.Contexts)
+		case len(s.UUIDs) > 0:
+			return fmt.Errorf("%w: secondary %s has UUIDs of its own and a manifest, which has some; give one of the two", ErrUsage, s.Name)
+		case f.ID != 0 && f.Secure != (f.ID>>15 != 0):
+			return fmt.Errorf("%w: secondary %s has the id %#x in its manifest; bit 15 belongs to partitions of S-EL1, and to those alone", ErrUsage, s.Name, f.ID)
+		}
+	}
+	return nil
+}
+
+// loadPartition completes the memory of a partition, at the beginning of which its image or package is: with its
+// manifest and boot information, if it wants that. In a package, they stand where its header was; otherwise in the last
+// pages.
+func (m *Machine) loadPartition(s *Secondary, ram span, img []byte) (hypercall.Boot, error) {
+	f := s.Manifest
+	b := hypercall.Boot{Entry: ram.base + f.Entry}
+	manifest := (ram.size - uint64(len(f.Blob))) &^ (pageSize - 1)
+	info, room := manifest-pageSize, uint64(pageSize)
+	if boot.IsPartitionPackage(img) {
+		p, err := boot.ParsePartitionPackage(img)
+		if err != nil {
+			return b, fmt.Errorf("%w: secondary %s: %w", ErrUsage, s.Name, err)
+		}
+		if f.Entry == 0 {
+			b.Entry += p.ImageAt
+		}
+		manifest, info, room = p.ManifestAt, 0, min(p.ManifestAt, p.ImageAt)
+	} else if need := uint64(len(f.Blob)) + 2*pageSize; f.BootInformation && (ram.size < need || uint64(len(img)) > ram.size-need) {
+		return b, fmt.Errorf("%w: secondary %s has no room for its image of %d bytes and its manifest of %d; give it more memory", ErrUsage, s.Name, len(img), len(f.Blob))
+	}
+	if b.Entry-ram.base >= ram.size {
+		return b, fmt.Errorf("%w: secondary %s starts %#x bytes into its memory of %#x; correct its entrypoint-offset", ErrUsage, s.Name, b.Entry-ram.base, ram.size)
+	}
+	if !f.BootInformation {
+		return b, nil
+	}
+	if room < uint64(wire.BootInfoSize(1)) {
+		return b, fmt.Errorf("%w: secondary %s: its package has no room for boot information in its first %d bytes; pack it with an offset of 4096", ErrUsage, s.Name, room)
+	}
+	copy(m.ram.Slice(ram.base+manifest, ram.size-manifest), f.Blob)
+	items := []wire.BootItem{{Name: bootFDTName, Type: wire.BootFDT, Size: uint32(len(f.Blob)), Address: ram.base + manifest}}
+	wire.EncodeBootInfo(m.ram.Slice(ram.base+info, room), wire.Version(f.Version), items)
+	if f.GPRegister == 0 {
+		b.X0 = ram.base + info
+	} else {
+		b.Rest[f.GPRegister-1] = ram.base + info
+	}
+	return b, nil
+}
+
+// bootFDTName is the name of the manifest in the boot information.
+const bootFDTName = "FF-A-manifest"
+
+// maxInitRuns is how often a partition gets the CPU to initialise before the primary starts, which runs it then.
+const maxInitRuns = 4000
+
+// initialize runs the partitions that have a manifest, in their order, until each waits for the first time.
+func (p *pcpu) initialize() bool {
+	p.early = true
+	defer func() { p.early = false }()
+	for _, i := range p.m.initOrder() {
+		runs := 0
+		for ; runs < maxInitRuns; runs++ {
+			out := p.m.core.Initialize(&p.home.VCPU, i)
+			if out.Action != hypercall.Enter {
+				break
+			}
+			if !p.apply(out) {
+				return false
+			}
+			for p.lent() {
+				if !p.step() {
+					return false
+				}
+			}
+		}
+		if runs == maxInitRuns {
+			p.m.log.Warn("a partition has not initialised in time; the primary starts without", "vm", p.m.vms[i].name)
+		}
+	}
+	return true
+}
+
+// initOrder are the VMs that have a manifest, those without an order of their own last.
+func (m *Machine) initOrder() (vms []int) {
+	for i := range m.cfg.Secondaries {
+		if m.cfg.Secondaries[i].Manifest != nil {
+			vms = append(vms, 1+i)
+		}
+	}
+	order := func(vm int) uint { return uint(m.cfg.Secondaries[vm-1].Manifest.BootOrder) } // -1 is the last
+	slices.SortStableFunc(vms, func(a, b int) int { return cmp.Compare(order(a), order(b)) })
+	return vms
+}

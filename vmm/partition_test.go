@@ -1,0 +1,75 @@
+package vmm
+
+import (
+	"encoding/binary"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/hfvmm/hfvmm/vmm/boot"
+)
+
+// manifest is that of a partition of program ffa_boot. Its blob only begins like one.
+func manifest(order int) *boot.PartitionManifest {
+	return &boot.PartitionManifest{
+		Version: 1<<16 | 1, Contexts: 2, Secure: true, BootOrder: order, BootInformation: true, ManagedExit: true, VMMessages: 1,
+		Services: []boot.PartitionService{{UUID: [16]byte{1}, Messaging: boot.MessagingDirectReceive}},
+		Blob:     []byte{0xd0, 0x0d, 0xfe, 0xed},
+	}
+}
+
+// pack makes a package of an image, as the tools of Trusted Firmware lay it out.
+func pack(t *testing.T, image string, blob []byte) string {
+	t.Helper()
+	b, err := os.ReadFile(image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := make([]byte, 0x4000)
+	copy(p, "SPKG")
+	for i, n := range []int{1, 0x1000, len(blob), 0x4000, len(b)} {
+		binary.LittleEndian.PutUint32(p[4+4*i:], uint32(n))
+	}
+	copy(p[0x1000:], blob)
+	file := filepath.Join(t.TempDir(), "partition.pkg")
+	if err := os.WriteFile(file, append(p, b...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func TestPartitionsWithManifestsStartInTheirOrderBeforeThePrimary(t *testing.T) {
+	var r record
+	cfg := machine(t, &r, 2, "ffa_boot", "ffa_boot*2", "ffa_boot*2", "ffa_boot*2")
+	cfg.Secondaries[0].Manifest, cfg.Secondaries[1].Manifest = manifest(7), manifest(3)
+	cfg.Secondaries = cfg.Secondaries[:2]
+	cfg.Secondaries[1].Image = pack(t, cfg.Secondaries[1].Image, cfg.Secondaries[1].Manifest.Blob)
+	if ending, err := run(t, cfg); ending != PoweredOff || err != nil || !strings.HasSuffix(r.console.String(), "PASS\r\n") {
+		t.Fatalf("ending %v, error %v\n%v", ending, err, &r)
+	}
+	want := []string{
+		"ffa_boot1: ffa_boot: partition 0x8002", "ffa_boot1: ffa_boot: VM 1 created",
+		"ffa_boot0: ffa_boot: partition 0x8001", "ffa_boot0: ffa_boot: VM 1 created",
+	}
+	if !slices.Equal(r.lines, want) {
+		t.Errorf("debug log %q, want %q", r.lines, want)
+	}
+}
+
+func TestPartitionThatDoesNotFitItsManifestIsRefused(t *testing.T) {
+	for want, edit := range map[string]func(cfg *Config, s *Secondary){
+		"give --abi ffa":                      func(cfg *Config, _ *Secondary) { cfg.ABI = SPCI },
+		"execution-ctx-count of 2":            func(_ *Config, s *Secondary) { s.VCPUs = 1 },
+		"bit 15 belongs to partitions of":     func(_ *Config, s *Secondary) { s.Manifest.ID = 5 },
+		"has UUIDs of its own and a manifest": func(_ *Config, s *Secondary) { s.UUIDs = append(s.UUIDs, [16]byte{1}) },
+	} {
+		cfg := Config{ABI: FFA, CPUs: 1, Primary: Primary{Kernel: "Image"}, Memory: 64 << 20, Secondaries: []Secondary{{Name: "p", VCPUs: 2, Memory: 1 << 20, Manifest: manifest(0)}}}
+		edit(&cfg, &cfg.Secondaries[0])
+		if _, err := plan(&cfg); !errors.Is(err, ErrUsage) || !strings.Contains(err.Error(), want) {
+			t.Errorf("want an error with %q, got %v", want, err)
+		}
+	}
+}
