@@ -46,6 +46,8 @@ func TestBadInputIsRefusedWithItsNameAndARemedy(t *testing.T) {
 		{"no slice", []string{"--primary=Image", "--slice=0"}, []string{`--slice`, `"0"`, "like 1ms"}},
 		{"slice without unit", []string{"--primary=Image", "--slice=5"}, []string{`--slice`, `"5"`, "like 1ms"}},
 		{"negative timeout", []string{"--primary=Image", "--timeout=-1s"}, []string{`--timeout`, `"-1s"`, "30s"}},
+		{"unknown role", []string{"--primary=Image", "--secondary=a.bin,role=tee"}, []string{"role", `"tee"`, "give vm or sp"}},
+		{"unknown way to be notified", []string{"--primary=Image", "--secondary=a.bin,notify=usual"}, []string{"notify", `"usual"`, "give npi or sri or both or none"}},
 		{"unknown abi", []string{"--primary=Image", "--abi=xen"}, []string{`--abi`, `"xen"`, "give spci, hf or ffa"}},
 		{"unknown scope of SDEI", []string{"--primary=Image", "--sdei=some"}, []string{`--sdei`, `"some"`, "give off, primary or all"}},
 		{"unknown check of the scheduler", []string{"--primary=Image", "--check-scheduler=hard"}, []string{`--check-scheduler`, `"hard"`, "give off, warn or strict"}},

@@ -137,11 +137,11 @@ func machineArgs(cfg vmm.Config, pack func(file string) string) []string {
 		if s.Initrd != "" {
 			initrd = pack(s.Initrd)
 		}
-		text := formatSecondary(s, pack(s.Image), initrd)
+		manifest := ""
 		if s.ManifestFile != "" {
-			text += ",manifest=" + quote(pack(s.ManifestFile))
+			manifest = pack(s.ManifestFile)
 		}
-		args = append(args, "--secondary="+text)
+		args = append(args, "--secondary="+formatSecondary(s, pack(s.Image), initrd, manifest))
 	}
 	return args
 }

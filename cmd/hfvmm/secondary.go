@@ -158,7 +158,7 @@ func splitPairs(text string) ([]pair, error) {
 const gicV3 = "v3"
 
 // formatSecondary is the flag value that describes s, whose files have other names here.
-func formatSecondary(s vmm.Secondary, image, initrd string) string {
+func formatSecondary(s vmm.Secondary, image, initrd, manifest string) string {
 	text := fmt.Sprintf("image=%s,name=%s,vcpus=%d,mem=%d", quote(image), quote(s.Name), s.VCPUs, s.Memory)
 	if s.GIC {
 		text += ",gic=" + gicV3
@@ -171,6 +171,9 @@ func formatSecondary(s vmm.Secondary, image, initrd string) string {
 	}
 	if len(s.UUIDs) > 0 {
 		text += ",uuid=" + formatUUIDs(s.UUIDs)
+	}
+	if s.ManifestFile != "" {
+		text += ",manifest=" + quote(manifest)
 	}
 	if s.Secure {
 		text += ",role=" + roleSP
