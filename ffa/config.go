@@ -53,7 +53,7 @@ type Timer interface {
 
 // Console takes what partitions print with FFA_CONSOLE_LOG.
 type Console interface {
-	// Print takes characters of VM vm, which are good until it returns. It must not call the core, which is locked.
+	// Print takes characters of VM vm, which are good until it returns.
 	Print(vm int, chars []byte)
 }
 

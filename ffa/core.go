@@ -30,7 +30,6 @@ type Core struct {
 	changes []Mapping          // for it
 	message [MaxBuffer]byte    // out of reach of guests, while it is read
 	regions map[uint64]*region // of FF-A, by handle
-	chars   [maxChars]byte     // that are printed
 	sri     bool               // the primary was told to look for notifications, and has not
 }
 

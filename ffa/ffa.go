@@ -60,20 +60,29 @@ func (s *ffa) Call(v *hypercall.VCPU, fn hypercall.FuncID, _ hypercall.Conduit) 
 		}
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	u := s.caller(v)
+	out := s.serve(u, call, fn, a)
+	s.mu.Unlock()
+	if fn&^hypercall.SMC64 == ffaConsoleLog && out.Action == hypercall.Return { // u is still this thread's
+		s.print(u)
+	}
+	return out
+}
+
+// serve serves a call with the core locked.
+func (s *ffa) serve(u *vcpu, call *ffaCall, fn hypercall.FuncID, a ffaArgs) hypercall.Outcome {
 	if u.vm.aborting {
 		return s.die(u)
 	}
 	if !call.serves(u) {
-		putFFAError(&v.Regs, ffaNotSupported)
+		putFFAError(&u.Regs, ffaNotSupported)
 		return hypercall.Outcome{}
 	}
 	if fn != ffaVersion {
 		u.vm.ffa.versionLocked = u.vm.ffa.asked
 	}
 	if !runtimeModels[u.model].allows(call.moves) {
-		putFFAStatus(&v.Regs, denied)
+		putFFAStatus(&u.Regs, denied)
 		return hypercall.Outcome{}
 	}
 	return call.serve(s, u, fn, a)

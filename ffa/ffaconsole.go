@@ -8,7 +8,13 @@ const (
 	maxChars32 = 6 * 4
 )
 
-// consoleLog prints characters that stand in registers. The first 24 of SMC32 come four to a register.
+// line is what a vCPU prints, once the core is unlocked: who reads it may be slow.
+type line struct {
+	chars [maxChars]byte
+	n     int
+}
+
+// consoleLog takes characters that stand in registers.
 func (s *ffa) consoleLog(v *vcpu, fn hypercall.FuncID, a ffaArgs) hypercall.Outcome {
 	size, most := 4, uint64(maxChars32)
 	if fn&hypercall.SMC64 != 0 {
@@ -19,13 +25,18 @@ func (s *ffa) consoleLog(v *vcpu, fn hypercall.FuncID, a ffaArgs) hypercall.Outc
 		putFFAStatus(&v.Regs, invalid)
 		return hypercall.Outcome{}
 	}
-	chars := s.chars[:n]
-	for i := range chars {
-		chars[i] = byte(v.Regs.X(2+i/size) >> (8 * (i % size)))
-	}
-	if s.console != nil {
-		s.console.Print(int(v.vm.index), chars)
+	v.line.n = int(n)
+	for i := range v.line.n {
+		v.line.chars[i] = byte(v.Regs.X(2+i/size) >> (8 * (i % size)))
 	}
 	putFFAStatus(&v.Regs, success)
 	return hypercall.Outcome{}
+}
+
+// print prints what v, which has just called for that, has in its line.
+func (s *ffa) print(v *vcpu) {
+	if l := &v.line; s.console != nil && l.n > 0 {
+		s.console.Print(int(v.vm.index), l.chars[:l.n])
+		l.n = 0
+	}
 }

@@ -39,6 +39,8 @@ type vcpu struct {
 	exiting   uint8 // preemptions that its request has outlived since it was asked to end that
 	mail      [hypercall.NumRegs]uint64
 
+	line line
+
 	notified   vcpuNotifications
 	sriDelayed bool // of the primary: it is interrupted when it has its pCPU back
 }
