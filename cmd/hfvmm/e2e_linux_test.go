@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"errors"
@@ -264,6 +265,64 @@ func TestASerialSocketCarriesTheConsoleBothWays(t *testing.T) {
 	}
 	if got, err := io.ReadAll(line); err != nil || string(got) != "over the socket q" {
 		t.Errorf("the socket gives %q, %v", got, err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(socket); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the socket is still there: %v", err)
+	}
+}
+
+// Where the machine runs in the lab, the socket on this side reaches it there.
+func TestARunningMachineIsControlledThroughItsSocket(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "s")
+	cmd := hfvmm(t, "--primary="+guests+"/primary_sdei_storm.bin", "--sdei=primary", "--api-socket="+socket)
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	within(t, "the socket is there", func() bool {
+		_, err := os.Lstat(socket)
+		return err == nil
+	})
+	control := func(args ...string) string {
+		t.Helper()
+		c := exec.CommandContext(t.Context(), built, args...)
+		c.Env = append(os.Environ(), socketVariable+"="+socket)
+		out, err := c.CombinedOutput()
+		if err != nil {
+			t.Errorf("%q: %v\n%s", args, err, out)
+		}
+		return string(out)
+	}
+	if status := control("status"); !strings.HasPrefix(status, "running\n") || !strings.Contains(status, "primary.0") {
+		t.Errorf("status:\n%s", status)
+	}
+	lines := bufio.NewScanner(stdout)
+	until := func(line string) {
+		t.Helper()
+		for lines.Scan() {
+			if lines.Text() == line {
+				return
+			}
+		}
+		t.Fatalf("the console ended without %q", line)
+	}
+	until("tick")
+	control("event", "primary.1", "0x40000001")
+	until("event 0x40000001 on 1")
+	control("pause")
+	if status := control("status"); !strings.HasPrefix(status, "paused\n") {
+		t.Errorf("status:\n%s", status)
+	}
+	control("resume")
+	control("power-off")
+	if _, err := io.Copy(io.Discard, stdout); err != nil {
+		t.Error(err)
 	}
 	if err := cmd.Wait(); err != nil {
 		t.Error(err)
