@@ -32,6 +32,7 @@
 #define FFA_RETRIEVE_RESP 0x84000075u
 #define FFA_RELINQUISH    0x84000076u
 #define FFA_RECLAIM       0x84000077u
+#define FFA_LOG           0xc400008au // what is said at the start
 
 // In a descriptor of one receiver and one range, both in version 1.2.
 #define RECEIVER  48
@@ -98,6 +99,7 @@ static int common(struct vm *vm, uint32_t fn)
 	case FFA_VERSION:
 		result(vm, 0x10002, 0, 0, 0);
 		return 1;
+	case FFA_LOG:
 	case FFA_RX_RELEASE:
 		result(vm, FFA_SUCCESS, 0, 0, 0);
 		return 1;
