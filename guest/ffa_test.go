@@ -127,7 +127,7 @@ func linuxSecondary(jobs string) vmm.Secondary {
 func TestLinuxAsASecondaryFindsThePartitions(t *testing.T) {
 	cfg := ffaMachine(1, "", "ffa_echo")
 	cfg.Primary = vmm.Primary{Kernel: filepath.Join(build, "guest/primary_ffa_run.bin")}
-	cfg.Secondaries = append([]vmm.Secondary{linuxSecondary("ffa")}, cfg.Secondaries...)
+	cfg.Secondaries = append([]vmm.Secondary{linuxSecondary("ffa,nap")}, cfg.Secondaries...)
 	text := runMachine(t, cfg)
 	for _, want := range []string{"[linux] HFTEST all PASS\n", "\nPASS\n"} {
 		if !strings.Contains(text, want) {
@@ -141,10 +141,13 @@ func TestLinuxAsASecondaryFindsThePartitions(t *testing.T) {
 func TestLinuxSchedulesLinuxAsAnFFAEndpoint(t *testing.T) {
 	cfg := ffaMachine(2, "ffa,ffa_sched@2", "ffa_server")
 	cfg.Secondaries[0].UUIDs = []wire.UUID{serverUUID}
-	cfg.Secondaries = append([]vmm.Secondary{linuxSecondary("ffa,ffa_test*50")}, cfg.Secondaries...)
+	cfg.Secondaries = append([]vmm.Secondary{linuxSecondary("ffa,nap,ffa_test*50")}, cfg.Secondaries...)
 	cfg.Memory = 832 << 20
 	text := runFFA(t, cfg)
 	if want := "[linux] HFTEST all PASS\n"; !strings.Contains(text, want) {
 		t.Errorf("%q is not there", want)
+	}
+	if !regexp.MustCompile(`HFTEST ffa_sched PASS .*waits [1-9]`).MatchString(text) {
+		t.Error("the secondary was never idle")
 	}
 }

@@ -44,14 +44,22 @@ var jobs = map[string]job{
 	"ffa":       {do: ffaProbe},                       // whatever there is
 	"ffa_sched": {vms: 1, do: ffaSchedule},            // a Linux guest
 	"ffa_test":  {doTimes: ffaTest, count: 200},       // ffa_server, any number
-	"tee":       {do: teeClient},                      // ffa_tee, with OP-TEE's UUID
-	"unload":    {do: unload},                         // whatever there is; no job can follow
+	"nap":       {doTimes: nap, count: 1000},
+	"tee":       {do: teeClient}, // ffa_tee, with OP-TEE's UUID
+	"unload":    {do: unload},    // whatever there is; no job can follow
 
 	"pvsched":      {vms: 1, do: pvSched},               // spin
 	"sdei":         {doTimes: sdeiSignals, count: 2000}, // signals
 	"sdei_hotplug": {doTimes: sdeiHotplug, count: 3},    // CPU 1 goes and comes
 	"sdei_freeze":  {do: sdeiFreeze},
 	"sdei_nmi":     {do: sdeiNMI},
+}
+
+// nap does nothing for count ms, as guests do most of the time.
+func nap(_ []int, count int) (string, error) {
+	start := time.Now()
+	time.Sleep(time.Duration(count) * time.Millisecond)
+	return fmt.Sprint(time.Since(start).Round(time.Millisecond)), nil
 }
 
 // hfTest leaves the work, and the report of its rates, to the program hf_test.

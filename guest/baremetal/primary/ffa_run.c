@@ -27,6 +27,7 @@ void main(uint64_t fdt)
 		break;
 	}
 	check(ffa_errno(&r) == FFA_ABORTED, "run 0x%lx 0x%lx, error %d", r.x[0], r.x[1], ffa_errno(&r));
+	check(idle > 0, "%lu runs, and it was never idle", runs);
 	print("%lu runs, %lu preempted, %lu idle, for %lu ns at most\n", runs, preempted, idle, longest);
 	pass();
 }
