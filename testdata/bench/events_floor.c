@@ -2,7 +2,7 @@
 // What primary_events_bench cannot do without: the KVM_RUNs, the registers that move and the flag, and nothing that a
 // hypervisor needs besides. It believes its guests.
 //
-//	events_floor primary_events_bench.bin yield.bin
+//	events_floor primary_events_bench.bin yield.bin [yield.bin]
 #include "floor.h"
 
 #define PRIMARY   (8ull << 20)
@@ -40,7 +40,8 @@ static const uint32_t ranges[][2] = {
 	{ 0x84000060, 0x20 }, { 0xc4000020, 0x20 }, { 0xc5000090, 0x10 }, { 0xff00, 0x10 }, { HF_LOG, 1 }
 };
 
-static struct kvm_vm vms[2]; // 0 is the primary
+static struct kvm_vm vms[3]; // 0 is the primary
+static unsigned others;      // secondaries
 static volatile uint32_t *flag;
 static uint64_t entry, argument;
 static uint64_t context[NUM_REGS], context_pc, context_pstate;
@@ -96,7 +97,7 @@ static void common(struct kvm_vm *vm, uint32_t fn)
 		set(vm, 0, SPCI_SUCCESS);
 		break;
 	case HF_VM_COUNT:
-		set(vm, 0, 2);
+		set(vm, 0, 1 + others);
 		break;
 	case HF_VCPU_COUNT:
 		set(vm, 0, 1);
@@ -165,11 +166,13 @@ static void hypercall(struct kvm_vm *vm)
 
 int main(int argc, char **argv)
 {
-	if (argc != 3)
-		errx(2, "usage: events_floor primary_events_bench.bin yield.bin");
-	start(PRIMARY + SECONDARY);
+	others = argc - 2;
+	if (others != 1 && others != 2)
+		errx(2, "usage: events_floor primary_events_bench.bin yield.bin [yield.bin]");
+	start(PRIMARY + 2 * SECONDARY);
 	create(&vms[0], argv[1], RAM_BASE, PRIMARY, 0, ranges, 5);
-	create(&vms[1], argv[2], RAM_BASE + PRIMARY, SECONDARY, SECONDARY, ranges, 5);
+	for (unsigned i = 0; i < others; i++)
+		create(&vms[1 + i], argv[2 + i], RAM_BASE + PRIMARY + i * SECONDARY, SECONDARY, SECONDARY, ranges, 5);
 	for (;;) {
 		must(ioctl(vms[0].vcpu, KVM_RUN, 0), "KVM_RUN of the primary");
 		switch (vms[0].run->exit_reason) {

@@ -68,6 +68,7 @@ type set struct {
 var sets = []set{
 	{"spci", "64M", "floor", "primary_bench.bin", []string{"echo.bin", "yield.bin", "waiter.bin", "borrower.bin", "borrower.bin"}, nil},
 	{"ffa", "128M", "ffa_floor", "primary_ffa_bench.bin", []string{"ffa_echo.bin", "ffa_memory.bin"}, nil},
+	{"spci", "64M", "events_floor", "primary_events_bench.bin", []string{"yield.bin", "yield.bin"}, nil},
 	{"spci", "64M", "events_floor", "primary_events_bench.bin", []string{"yield.bin"}, []string{"--sdei=primary", "--pvsched=primary"}},
 }
 
@@ -85,8 +86,10 @@ var titles = map[string]string{
 	"ffa_share_4k":  "FFA_MEM_SHARE of 4 KiB, RETRIEVE_REQ, RX_RELEASE, RELINQUISH, RECLAIM, with two direct requests",
 	"ffa_share_64m": "the same of 64 MiB",
 
-	"services_call":  "SPCI_VERSION, of a VM that has SDEI and PV_SCHED",
-	"services_yield": "SPCI_RUN → SPCI_YIELD → primary, of a VM that has them",
+	"plain_call":     "SPCI_VERSION, of a VM without SDEI and PV_SCHED",
+	"services_call":  "the same of a VM that has them, and uses neither",
+	"plain_yield":    "SPCI_RUN → SPCI_YIELD → primary, of a VM without them",
+	"services_yield": "the same of a VM that has them, and uses neither",
 	"pvsched_yield":  "the same with a flag of PV_SCHED",
 	"sdei_event":     "EVENT_SIGNAL to itself → handler → EVENT_COMPLETE",
 }
