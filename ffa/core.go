@@ -92,7 +92,7 @@ func New(cfg Config) (*Core, error) {
 		vm.index, vm.core, vm.observer, vm.vcpus = uint16(i), c, cfg.Observer, make([]vcpu, len(p.VCPUs))
 		vm.receivers = make([]*vcpu, 0, len(p.VCPUs))
 		vm.ffa = newEndpoint(p.Endpoint, uint16(i))
-		vm.version = vm.ffa.Version
+		vm.version = min(vm.ffa.Version, c.offered)
 		for j, v := range p.VCPUs {
 			vm.vcpus[j] = vcpu{VCPU: v, vm: vm, state: off}
 		}

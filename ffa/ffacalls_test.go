@@ -251,3 +251,12 @@ func TestVMThatSchedulesItselfIsNotInItsOwnList(t *testing.T) {
 		r.guest(0).returns(c.name, ffaPartitionInfoGet, []uint64{0, 0, 0, 0, countOnly}, succeeds(c.want)...)
 	}
 }
+
+func TestNobodyNegotiatesMoreThanTheMachineOffers(t *testing.T) {
+	r := newFFARig(t, func(cfg *Config) { cfg.Version = v11 }, 1)
+	p := r.guest(0)
+	p.denies("a function of 1.2 before VERSION", notSupported, ffaPartitionInfoRegs|hypercall.SMC64)
+	p.returns("version", ffaVersion, []uint64{0x10002}, 0x10001)
+	p.denies("a function of 1.2 after it", notSupported, ffaPartitionInfoRegs|hypercall.SMC64)
+	p.returns("a function of 1.1", ffaNotificationGet, []uint64{1, 15}, succeeds(0)...)
+}

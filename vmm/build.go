@@ -140,7 +140,7 @@ func (m *Machine) connect() error {
 		cfg.Observer = m.inspector
 	}
 	log := hypercall.NewDebugLog(len(m.vms), func(vm int, line []byte) { m.cfg.DebugLog(m.vms[vm].name, line) })
-	cfg.Console, cfg.Interrupts = log, m
+	cfg.Console, cfg.Interrupts, cfg.Version = log, m, m.cfg.FFA
 	var err error
 	if m.core, err = ffa.New(cfg); err != nil {
 		return err

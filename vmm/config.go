@@ -28,6 +28,7 @@ type Config struct {
 	Scheduler scheduler.Policy // of hfvmm as the primary
 
 	ABI     ABI           // what VMs call
+	FFA     wire.Version  // the latest version of FF-A that VMs can negotiate, or 0: 1.2
 	Strict  bool          // FF-A's memory transactions are checked as Hafnium does, see ffa.Config
 	SMC     bool          // the device tree tells Linux to call with SMC, not HVC
 	SMCCC   SMCCC         // the version of calls that VMs are told

@@ -137,6 +137,7 @@ func TestGuestProgramsPass(t *testing.T) {
 		{"a secondary powers on and signals its second vCPU", 1, "two", []string{"two*2"}},
 		{"in the interface of January 2019, messages come back and full mailboxes are reported", 1, "hf_echo", []string{"hf_echo", "hf_flood"}},
 		{"in FF-A, partitions are found and answer direct requests", 1, "ffa_echo", []string{"ffa_echo", "ffa_echo"}},
+		{"in FF-A, requests that go on from partition to partition are answered or refused, from two CPUs at once", 2, "ffa_storm", []string{"ffa_relay", "ffa_relay", "ffa_relay", "busy"}},
 		{"in FF-A, each notification arrives, with an interrupt for who is to be run", 1, "ffa_notify", []string{"ffa_notify"}},
 		{"memory that changes hands is zeroed, and out of reach of those without a right to it", 2, "memory", []string{"memory", "memory"}},
 		{"of two CPUs that run one vCPU one is told BUSY and no turn is lost", 2, "race", []string{"turns"}},

@@ -102,6 +102,9 @@ func (s *session) job() lab.Job {
 		job.Listener, job.Socket = s.api, labSocket
 		job.Args = append(job.Args, "--api-socket="+labSocket)
 	}
+	if s.cfg.FFA != 0 {
+		job.Args = append(job.Args, "--ffa-version="+s.cfg.FFA.String())
+	}
 	if s.o.strict {
 		job.Args = append(job.Args, "--ffa-strict")
 	}

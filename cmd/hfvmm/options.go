@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/hfvmm/hfvmm/ffa/wire"
 	"github.com/hfvmm/hfvmm/vmm"
 	"github.com/hfvmm/hfvmm/vmm/console"
 	"github.com/hfvmm/hfvmm/vmm/scheduler"
@@ -27,6 +28,7 @@ type options struct {
 	scheduler   choice
 	abi         choice
 	strict      bool
+	version     choice
 	conduit     choice
 	smccc       choice
 	idRegs      choice
@@ -46,6 +48,9 @@ type options struct {
 	logFormat   choice
 }
 
+// ffaVersions are the versions of FF-A that a machine can offer.
+var ffaVersions = [...]wire.Version{wire.Version10, wire.Version11, wire.Version12, wire.Version13}
+
 // The conduits.
 const (
 	hvc = "hvc"
@@ -58,6 +63,7 @@ func newOptions() *options {
 		cpus:        2,
 		scheduler:   choice{scheduler.RoundRobin.String(), words(scheduler.Policies[:])},
 		abi:         choice{vmm.SPCI.String(), words(vmm.ABIs[:])},
+		version:     choice{wire.Version12.String(), words(ffaVersions[:])},
 		conduit:     choice{hvc, []string{hvc, smc}},
 		smccc:       choice{"", words(vmm.SMCCCs[:])}, // as the interface wants it
 		idRegs:      choice{vmm.HostIDRegs.String(), words(vmm.AllIDRegs[:])},
@@ -85,6 +91,7 @@ func (o *options) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.manifest, "manifest", "", "`FILE` with a Hafnium manifest (.dts or .dtb), in place of --primary and --secondary, or Hafnium's older vms.txt (.txt), in place of --secondary")
 	f.Var(&o.abi, "abi", "interface between the VMs and hfvmm")
 	f.BoolVar(&o.strict, "ffa-strict", false, "refuse FF-A memory transactions that Hafnium refuses, though others accept them")
+	f.Var(&o.version, "ffa-version", "latest version of FF-A that VMs can negotiate; of 1.3 there is no more than its descriptors of partitions")
 	f.Var(&o.conduit, "conduit", "instruction with which Linux is told to call hfvmm")
 	f.Var(&o.smccc, "smccc-version", "version of the calling convention that VMs are told: what the host's KVM says, which is 1.1, or 1.2, without which Linux's FF-A driver does not start; 1.2 with --abi=ffa unless given")
 	f.Var(&o.idRegs, "id-regs", "what ID registers tell VMs: all of the host's processor, or no more than code written for Hafnium in 2019 takes (pages of 4 KiB, addresses of 48 bits)")
@@ -129,6 +136,9 @@ func (o *options) config(log *slog.Logger) (vmm.Config, error) {
 	}
 	cfg.ReportedCPUs = int(o.reported)
 	cfg.ABI = vmm.ABI(o.abi.index())
+	if o.given("ffa-version") {
+		cfg.FFA = ffaVersions[o.version.index()]
+	}
 	cfg.Strict = o.strict
 	if err := o.readManifest(&cfg, log); err != nil {
 		return cfg, err

@@ -47,6 +47,11 @@ func TestFlagsDescribeTheMachine(t *testing.T) {
 			Primary: vmm.Primary{Kernel: "Image"},
 			Memory:  512 << 20, CPUs: 2, Slice: time.Millisecond, ABI: vmm.FFA, SMCCC: vmm.SMCCC12,
 		}},
+		{"an older FF-A, with a secure partition", []string{"--primary", "Image", "--abi=ffa", "--ffa-version=1.1", "--secondary=echo.bin,role=sp,notify=none"}, vmm.Config{
+			Primary: vmm.Primary{Kernel: "Image"},
+			Memory:  512 << 20, CPUs: 2, Slice: time.Millisecond, ABI: vmm.FFA, FFA: wire.Version11, SMCCC: vmm.SMCCC12,
+			Secondaries: []vmm.Secondary{{Name: "echo", Image: "echo.bin", VCPUs: 1, Memory: 1 << 20, Secure: true, Notify: vmm.NotifyNone}},
+		}},
 		{"FF-A without what Linux needs", []string{"--primary", "Image", "--abi=ffa", "--smccc-version=host"}, vmm.Config{
 			Primary: vmm.Primary{Kernel: "Image"},
 			Memory:  512 << 20, CPUs: 2, Slice: time.Millisecond, ABI: vmm.FFA,
