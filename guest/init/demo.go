@@ -13,7 +13,7 @@ import (
 
 // demo shows a text going to a secondary and back, then how fast messages go.
 func demo(vms []int) (string, error) {
-	const count = 100
+	const count = 50
 	m, err := mailbox.Open(vms[0])
 	if err != nil {
 		return "", err
