@@ -29,7 +29,7 @@ func (o *options) readManifest(cfg *vmm.Config, log *slog.Logger) error {
 	}
 	cfg.Primary.Kernel, cfg.Primary.Initrd = m.Primary.Kernel, m.Primary.Ramdisk
 	for _, s := range m.Secondaries {
-		cfg.Secondaries = append(cfg.Secondaries, vmm.Secondary{Name: s.Name, Image: s.Kernel, VCPUs: s.VCPUs, Memory: s.Memory})
+		cfg.Secondaries = append(cfg.Secondaries, vmm.Secondary{Name: s.Name, Image: s.Kernel, VCPUs: s.VCPUs, Memory: s.Memory, ManifestFile: s.Partition})
 	}
 	return nil
 }

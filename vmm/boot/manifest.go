@@ -35,6 +35,9 @@ type ManifestSecondary struct {
 	Kernel string
 	VCPUs  int    // at least 1
 	Memory uint64 // bytes, a non-zero multiple of 4096
+
+	// Partition is its FF-A manifest, or "": it is no FF-A partition, or Kernel is a package with one.
+	Partition string
 }
 
 // maxManifest bounds the size of a manifest, bytes.
@@ -49,6 +52,11 @@ const (
 	propRamdisk = "ramdisk_filename"
 	propVCPUs   = "vcpu_count"
 	propMemory  = "mem_size"
+
+	// Of an FF-A partition. All are loaded by the hypervisor, here as there.
+	propFFA    = "is_ffa_partition"
+	propFDT    = "fdt_filename"
+	propLoaded = "hyp_loaded"
 )
 
 // ReadManifest reads Hafnium's manifest from a device tree source or blob. A source is compiled with
@@ -84,7 +92,7 @@ func (m *Manifest) resolve(folder string) {
 func (m *Manifest) fileNames() []*string {
 	names := []*string{&m.Primary.Kernel, &m.Primary.Ramdisk}
 	for i := range m.Secondaries {
-		names = append(names, &m.Secondaries[i].Kernel)
+		names = append(names, &m.Secondaries[i].Kernel, &m.Secondaries[i].Partition)
 	}
 	return names
 }
@@ -192,8 +200,18 @@ func (m *Manifest) addVM(n vmNode, number int) error {
 	if memory == 0 || memory%pageSize != 0 {
 		return fmt.Errorf("%s of %s is %#x bytes; give it a multiple of %#x", propMemory, n.path(), memory, pageSize)
 	}
-	m.Secondaries = append(m.Secondaries, ManifestSecondary{Name: name, Kernel: kernel, VCPUs: int(vcpus), Memory: memory})
-	m.ignoreProperties(n.path(), n.Node, propName, propKernel, propVCPUs, propMemory)
+	sec := ManifestSecondary{Name: name, Kernel: kernel, VCPUs: int(vcpus), Memory: memory}
+	known := []string{propName, propKernel, propVCPUs, propMemory}
+	if _, ok := n.LookProperty(propFFA); ok {
+		known = append(known, propFFA, propFDT, propLoaded)
+		if _, ok := n.LookProperty(propFDT); ok {
+			if sec.Partition, err = n.str(propFDT); err != nil {
+				return err
+			}
+		}
+	}
+	m.Secondaries = append(m.Secondaries, sec)
+	m.ignoreProperties(n.path(), n.Node, known...)
 	return nil
 }
 

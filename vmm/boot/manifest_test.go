@@ -71,6 +71,24 @@ func TestManifestNamesFilesRelativeToItself(t *testing.T) {
 	}
 }
 
+func TestManifestNamesThoseOfFFAPartitions(t *testing.T) {
+	partition := secondary(2)
+	partition.Properties = append(partition.Properties, present("is_ffa_partition"), present("hyp_loaded"), strs("fdt_filename", "svc.dtb"))
+	other := secondary(3)
+	other.Properties = append(other.Properties, strs("fdt_filename", "svc.dtb"))
+	path := write(t, blob(t, manifest(primary(), partition, other)))
+	m, err := ReadManifest(path, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := m.Secondaries[0].Partition, filepath.Join(filepath.Dir(path), "svc.dtb"); got != want {
+		t.Errorf("manifest %q of the partition, want %q", got, want)
+	}
+	if m.Secondaries[1].Partition != "" || len(m.Warnings) != 1 || !strings.Contains(m.Warnings[0], "fdt_filename of /hypervisor/vm3") {
+		t.Errorf("a VM that is none: %q, warnings %q", m.Secondaries[1].Partition, m.Warnings)
+	}
+}
+
 const manifestDTS = `/dts-v1/;
 / {
 	hypervisor {
