@@ -9,7 +9,6 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
-	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
 )
 
@@ -27,7 +26,6 @@ func Open(threads, pages int) (*Tracker, error) {
 	if err := globalIDs(); err != nil {
 		return nil, err
 	}
-	_ = rlimit.RemoveMemlock() // kernels before 5.11 count maps as locked memory
 	t := &Tracker{}
 	if err := t.open(threads, pages); err != nil {
 		t.Close()
