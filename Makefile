@@ -105,10 +105,10 @@ OPTEE_UUID := 486178e0-e7f8-11e3-bc5e-0002a5d5c51b
 demo: build guests
 	@echo "Debian's Linux for arm64 boots as the primary VM, beside the bare-metal secondary guest/baremetal/service/echo.c."
 	@echo "Where there is no KVM for arm64, QEMU emulates a host that has it."
-	bin/hfvmm run --primary build/tools/guest-kernel --initrd build/primary.cpio --cpus $(DEMO_CPUS) \
+	bin/hfvmm run --abi spci --primary build/tools/guest-kernel --initrd build/primary.cpio --cpus $(DEMO_CPUS) \
 		--cmdline "console=ttyAMA0 quiet hfdemo" --secondary build/guest/echo.bin,name=echo
 	@echo "And one with a stock FF-A driver finds partitions and talks to one that speaks OP-TEE's protocol, by its own OP-TEE driver."
-	bin/hfvmm run --abi ffa --primary build/tools/ffa-kernel --initrd build/ffa.cpio --cpus $(DEMO_CPUS) \
+	bin/hfvmm run --primary build/tools/ffa-kernel --initrd build/ffa.cpio --cpus $(DEMO_CPUS) \
 		--cmdline "console=ttyAMA0 quiet hftest=ffa,tee" --secondary build/guest/ffa_echo.bin \
 		--secondary build/guest/ffa_tee.bin,uuid=$(OPTEE_UUID)
 

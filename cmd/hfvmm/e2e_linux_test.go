@@ -149,7 +149,7 @@ func TestServicesPassThroughTheCommand(t *testing.T) {
 		}, "secondary aborted"},
 	} {
 		t.Run(c.primary, func(t *testing.T) {
-			r := finish(t, hfvmm(t, append(c.args, "--primary="+guests+"/primary_"+c.primary+".bin")...))
+			r := finish(t, hfvmm(t, append(c.args, "--abi=spci", "--primary="+guests+"/primary_"+c.primary+".bin")...))
 			if r.code != 0 || !strings.HasSuffix(r.stdout, "PASS\r\n") || !strings.Contains(r.stderr, c.says) {
 				t.Errorf("exit code %d, stdout:\n%s\nstderr:\n%s", r.code, r.stdout, r.stderr)
 			}

@@ -96,7 +96,7 @@ func (s *session) job() lab.Job {
 		return inside
 	}
 	job.Args = machineArgs(s.cfg, pack)
-	job.Args = append(job.Args, "--host=kvm", "--abi="+s.o.abi.value, "--conduit="+s.o.conduit.value, "--smccc-version="+s.cfg.SMCCC.String(), "--id-regs="+s.cfg.IDRegs.String(), "--sdei="+s.o.sdei.value, "--pvsched="+s.o.pvsched.value, "--log-format="+s.o.logFormat.value,
+	job.Args = append(job.Args, "--host=kvm", "--abi="+s.cfg.ABI.String(), "--conduit="+s.o.conduit.value, "--smccc-version="+s.cfg.SMCCC.String(), "--id-regs="+s.cfg.IDRegs.String(), "--sdei="+s.o.sdei.value, "--pvsched="+s.o.pvsched.value, "--log-format="+s.o.logFormat.value,
 		"--check-scheduler="+s.o.check.value, "--check-format="+s.o.checkFormat.value)
 	if s.api != nil {
 		job.Listener, job.Socket = s.api, labSocket

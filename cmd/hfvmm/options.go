@@ -62,8 +62,8 @@ func newOptions() *options {
 		mem:         512 << 20,
 		cpus:        2,
 		scheduler:   choice{scheduler.RoundRobin.String(), words(scheduler.Policies[:])},
-		abi:         choice{vmm.SPCI.String(), words(vmm.ABIs[:])},
 		version:     choice{wire.Version12.String(), words(ffaVersions[:])},
+		abi:         choice{"", words(vmm.ABIs[:])}, // see abiOf
 		conduit:     choice{hvc, []string{hvc, smc}},
 		smccc:       choice{"", words(vmm.SMCCCs[:])}, // as the interface wants it
 		idRegs:      choice{vmm.HostIDRegs.String(), words(vmm.AllIDRegs[:])},
@@ -89,7 +89,7 @@ func (o *options) addFlags(f *pflag.FlagSet) {
 	f.Var(&o.secondaries, "secondary", "a secondary VM, repeatable: a flat binary or an FF-A partition package, and any of name=NAME, vcpus=N (1), mem=SIZE (1M), uuid=UUID[+UUID]... of its FF-A services or manifest=FILE of an FF-A partition, role=vm|sp, notify=npi|sri|both|none; with gic=v3 a kernel that boots as the primary does, and initrd=FILE, cmdline=STRING")
 	f.Var(&o.scheduler, "scheduler", "without a primary: rr runs the vCPUs of the secondaries in turn, fifo each until it blocks")
 	f.StringVar(&o.manifest, "manifest", "", "`FILE` with a Hafnium manifest (.dts or .dtb), in place of --primary and --secondary, or Hafnium's older vms.txt (.txt), in place of --secondary")
-	f.Var(&o.abi, "abi", "interface between the VMs and hfvmm")
+	f.Var(&o.abi, "abi", "interface between the VMs and hfvmm; unless given ffa, or spci without a primary and with --check-scheduler, which do not know ffa")
 	f.BoolVar(&o.strict, "ffa-strict", false, "refuse FF-A memory transactions that Hafnium refuses, though others accept them")
 	f.Var(&o.version, "ffa-version", "latest version of FF-A that VMs can negotiate; of 1.3 there is no more than its descriptors of partitions")
 	f.Var(&o.conduit, "conduit", "instruction with which Linux is told to call hfvmm")
@@ -112,6 +112,17 @@ func (o *options) addFlags(f *pflag.FlagSet) {
 	f.Var(&o.logFormat, "log-format", "how to write the log on standard error")
 }
 
+// abiOf is the interface of the machine: FF-A, but for what only knows the interfaces of 2019.
+func (o *options) abiOf(cfg *vmm.Config) vmm.ABI {
+	switch {
+	case o.abi.value != "":
+		return vmm.ABI(o.abi.index())
+	case cfg.Builtin(), cfg.Check != vmm.CheckOff:
+		return vmm.SPCI
+	}
+	return vmm.FFA
+}
+
 // config is the machine that the flags describe. It looks at every file that they name, so that a
 // mistake is told before anything starts.
 func (o *options) config(log *slog.Logger) (vmm.Config, error) {
@@ -129,19 +140,19 @@ func (o *options) config(log *slog.Logger) (vmm.Config, error) {
 		Slice:       time.Duration(o.slice),
 		Watchdog:    time.Duration(o.watchdog),
 	}
-	if o.smccc.value != "" {
-		cfg.SMCCC = vmm.SMCCC(o.smccc.index())
-	} else if o.abi.value == vmm.FFA.String() {
-		cfg.SMCCC = vmm.SMCCC12
-	}
 	cfg.ReportedCPUs = int(o.reported)
-	cfg.ABI = vmm.ABI(o.abi.index())
 	if o.given("ffa-version") {
 		cfg.FFA = ffaVersions[o.version.index()]
 	}
 	cfg.Strict = o.strict
 	if err := o.readManifest(&cfg, log); err != nil {
 		return cfg, err
+	}
+	cfg.ABI = o.abiOf(&cfg)
+	if o.smccc.value != "" {
+		cfg.SMCCC = vmm.SMCCC(o.smccc.index())
+	} else if cfg.ABI == vmm.FFA {
+		cfg.SMCCC = vmm.SMCCC12
 	}
 	if err := o.checkPrimary(&cfg); err != nil {
 		return cfg, err

@@ -30,7 +30,7 @@ func TestFlagsDescribeTheMachine(t *testing.T) {
 	}{
 		{"defaults", []string{"--primary", "Image"}, vmm.Config{
 			Primary: vmm.Primary{Kernel: "Image"},
-			Memory:  512 << 20, CPUs: 2, Slice: time.Millisecond,
+			Memory:  512 << 20, CPUs: 2, Slice: time.Millisecond, ABI: vmm.FFA, SMCCC: vmm.SMCCC12,
 		}},
 		{"everything", []string{"--primary=Image", "--initrd=initrd", "--cmdline", "console=ttyAMA0 quiet", "--mem=1G",
 			"--cpus", "4", "--slice", "250us", "--abi=hf", "--primary-vcpu-count-reported=8", "--pvsched=all", "--sdei=primary", "--check-scheduler",
@@ -65,7 +65,7 @@ func TestFlagsDescribeTheMachine(t *testing.T) {
 		{"services of an FF-A partition", []string{"--primary=Image", "--secondary",
 			"echo.bin,uuid=486178e0-e7f8-11e3-bc5e-0002a5d5c51b+17b862a4-1806-4faf-86b3-089a58353861"}, vmm.Config{
 			Primary: vmm.Primary{Kernel: "Image"},
-			Memory:  512 << 20, CPUs: 2, Slice: time.Millisecond,
+			Memory:  512 << 20, CPUs: 2, Slice: time.Millisecond, ABI: vmm.FFA, SMCCC: vmm.SMCCC12,
 			Secondaries: []vmm.Secondary{{Name: "echo", Image: "echo.bin", VCPUs: 1, Memory: 1 << 20, UUIDs: []wire.UUID{
 				{0x48, 0x61, 0x78, 0xe0, 0xe7, 0xf8, 0x11, 0xe3, 0xbc, 0x5e, 0x00, 0x02, 0xa5, 0xd5, 0xc5, 0x1b},
 				{0x17, 0xb8, 0x62, 0xa4, 0x18, 0x06, 0x4f, 0xaf, 0x86, 0xb3, 0x08, 0x9a, 0x58, 0x35, 0x38, 0x61},
@@ -73,11 +73,15 @@ func TestFlagsDescribeTheMachine(t *testing.T) {
 		}},
 		{"one image twice", []string{"--primary=Image", "--secondary=echo.bin", "--secondary=image=echo.bin"}, vmm.Config{
 			Primary: vmm.Primary{Kernel: "Image"},
-			Memory:  512 << 20, CPUs: 2, Slice: time.Millisecond,
+			Memory:  512 << 20, CPUs: 2, Slice: time.Millisecond, ABI: vmm.FFA, SMCCC: vmm.SMCCC12,
 			Secondaries: []vmm.Secondary{
 				{Name: "echo", Image: "echo.bin", VCPUs: 1, Memory: 1 << 20},
 				{Name: "echo-2", Image: "echo.bin", VCPUs: 1, Memory: 1 << 20},
 			},
+		}},
+		{"a scheduler that is checked", []string{"--primary=Image", "--check-scheduler"}, vmm.Config{
+			Primary: vmm.Primary{Kernel: "Image"},
+			Memory:  512 << 20, CPUs: 2, Slice: time.Millisecond, ABI: vmm.SPCI, Check: vmm.CheckWarn,
 		}},
 		{"no primary", []string{"--secondary=echo.bin"}, vmm.Config{
 			Memory: 512 << 20, CPUs: 1, Slice: time.Millisecond,
@@ -89,7 +93,7 @@ func TestFlagsDescribeTheMachine(t *testing.T) {
 		}},
 		{"commas in quotes", []string{"--primary=Image", "--secondary", `'a,b=c.bin',name="x y"`}, vmm.Config{
 			Primary: vmm.Primary{Kernel: "Image"},
-			Memory:  512 << 20, CPUs: 2, Slice: time.Millisecond,
+			Memory:  512 << 20, CPUs: 2, Slice: time.Millisecond, ABI: vmm.FFA, SMCCC: vmm.SMCCC12,
 			Secondaries: []vmm.Secondary{{Name: "x y", Image: "a,b=c.bin", VCPUs: 1, Memory: 1 << 20}},
 		}},
 	}
@@ -290,7 +294,7 @@ func TestAManifestDescribesTheMachine(t *testing.T) {
 	}
 	want := vmm.Config{
 		Primary: vmm.Primary{Kernel: dir + "/Image", Initrd: dir + "/initrd", Cmdline: "quiet"},
-		Memory:  512 << 20, CPUs: 2, Slice: time.Millisecond,
+		Memory:  512 << 20, CPUs: 2, Slice: time.Millisecond, ABI: vmm.FFA, SMCCC: vmm.SMCCC12,
 		Secondaries: []vmm.Secondary{{Name: "tee", Image: dir + "/tee.bin", VCPUs: 4, Memory: 0x200000}},
 	}
 	if diff := cmp.Diff(want, h.ran[0], cmpopts.IgnoreFields(vmm.Config{}, "Log", "ConsoleIn", "ConsoleOut", "DebugLog", "Duties", "API")); diff != "" {
@@ -326,7 +330,7 @@ func TestAVMListDescribesTheSecondaries(t *testing.T) {
 			}
 		}
 		var h fakeHost
-		if r := runApp(t, &h, append([]string{"run", "--manifest=disk/vms.txt"}, c.args...)...); r.code != 0 {
+		if r := runApp(t, &h, append([]string{"run", "--manifest=disk/vms.txt", "--abi=spci"}, c.args...)...); r.code != 0 {
 			t.Fatalf("exit code %d: %s", r.code, r.stderr)
 		}
 		want := vmm.Config{
