@@ -41,7 +41,7 @@ func (s *secondaries) Set(text string) error {
 		}
 		seen[p.key] = true
 		if p.value == "" {
-			return fmt.Errorf("%q has no value; write it as IMAGE[,name=NAME][,KEY=VALUE]...", p.key)
+			return fmt.Errorf("%q has no value; write it as IMAGE[,name=NAME] and further KEY=VALUE pairs", p.key)
 		}
 		switch p.key {
 		case "image":
