@@ -20,8 +20,10 @@
 
 #define OWN_WORDS 8192u
 
-// How often in a row a vCPU may be blocked though it was just woken, before it is taken for dead.
-#define GIVE_UP 1000u
+// How often in a row a vCPU may be blocked though it was just woken, or preempted, before it is taken for dead, or
+// for one that loops without ever making a call.
+#define GIVE_UP  1000u
+#define FOR_EVER 3000u
 
 static uint64_t own_memory[OWN_WORDS];
 
@@ -211,24 +213,26 @@ static void survive(uint64_t calls)
 	print("%lu turns\n", number);
 }
 
-// One service after the other, each with a free hand, until it reports, dies, or can no longer be woken.
+// One service after the other, each with a free hand, until it reports, dies, loops, or can no longer be woken.
 static void outlive(uint32_t services)
 {
 	for (uint16_t n = 0; n < services; n++) {
-		uint64_t blocked = 0, number = 0;
+		uint64_t blocked = 0, again = 0, number = 0;
 		struct ended e = { AGAIN, 0 };
 		uint16_t vm = (uint16_t)(hostile + n);
 		bool reported = false;
 
 		order(vm, CALLS_WILD, counter(), 1, 1);
-		while (!reported && e.kind != DEAD && blocked < GIVE_UP) {
+		while (!reported && e.kind != DEAD && blocked < GIVE_UP && again < FOR_EVER) {
 			reported = attend(vm, 0, &e);
 			blocked = e.kind == BLOCKED ? blocked + 1 : 0;
+			again = e.kind == AGAIN ? again + 1 : 0;
 			if (++number % 64 == 0)
 				all_is_well(number);
 		}
 		all_is_well(number);
-		print("VM %u %s after %lu turns\n", vm, reported ? "is done" : e.kind == DEAD ? "died" : "blocks", number);
+		print("VM %u %s after %lu turns\n", vm,
+		      reported ? "is done" : e.kind == DEAD ? "died" : e.kind == BLOCKED ? "blocks" : "loops", number);
 	}
 }
 
