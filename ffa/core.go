@@ -52,6 +52,7 @@ type partition struct {
 	observer Observer // the core's
 	aborting bool     // one of its vCPUs aborted; none of them runs guest code again
 
+	untold    int     // vCPUs with that set
 	receivers []*vcpu // blocked until a message is handed to them: see await
 
 	version         wire.Version // of FF-A, negotiated

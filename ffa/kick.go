@@ -25,6 +25,43 @@ func (c *Core) Kick(v *hypercall.VCPU, index int) hypercall.Outcome {
 	return hypercall.Outcome{}
 }
 
+// Wake does the same to a vCPU of a secondary where no vCPU of its VM can give its run up for that: because it
+// has for another sibling already, or is being switched off, or because the reason comes from outside. The primary
+// is told when it next runs a vCPU of the VM, or when one of them blocks.
+func (c *Core) Wake(id hypercall.VCPUID) {
+	c.mu.Lock()
+	v := &c.vms[id.VM].vcpus[id.Index]
+	switch v.state {
+	case ready, running:
+		v.kicked = true
+	case waitingMessage, waitingInterrupt:
+		v.resume(true)
+		v.state = ready
+		v.untold = true
+		v.vm.untold++
+	}
+	c.mu.Unlock()
+}
+
+// tell returns a vCPU of p that the primary is to be told to wake, or nil.
+func (p *partition) tell() *vcpu {
+	for i := 0; p.untold > 0 && i < len(p.vcpus); i++ {
+		if v := &p.vcpus[i]; v.takeUntold() && v.state == ready {
+			return v
+		}
+	}
+	return nil
+}
+
+// takeUntold notes that the primary knows, or need not know any more, that v woke, and reports whether it did not.
+func (v *vcpu) takeUntold() (was bool) {
+	if was = v.untold; was {
+		v.untold = false
+		v.vm.untold--
+	}
+	return was
+}
+
 // awake reports whether v, which is about to block, has a reason not to.
 func (v *vcpu) awake() bool {
 	was := v.kicked

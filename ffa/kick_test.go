@@ -77,3 +77,79 @@ func TestKickOfOneThatRunsEndsWhatItBlocksInNext(t *testing.T) {
 		})
 	}
 }
+
+// asleep returns the vCPUs of VM 1, of which the first runs and the others sit in WFI.
+func asleep(r *rig) (first *guest, others []*guest) {
+	first, others = r.vms[1][0], r.vms[1][1:]
+	for _, g := range others {
+		r.enter(r.vms[0][0], first)
+		first.call(hypercall.PSCICPUOn, uint64(g.ID.Index), ramOf(1).Base, 0)
+		r.enter(r.vms[0][0], g)
+		r.core.WaitForInterrupt(&g.VCPU)
+	}
+	r.enter(r.vms[0][0], first)
+	return first, others
+}
+
+func TestPrimaryIsToldOfEverySiblingThatOneCallWakes(t *testing.T) {
+	r := newRig(t, 1, 4)
+	p := r.vms[0][0]
+	a, others := asleep(r)
+	r.core.Kick(&a.VCPU, 1) // which leaves
+	r.core.Wake(others[1].ID)
+	r.core.Wake(others[2].ID)
+	for i, g := range others {
+		r.settle()
+		if p.x[0] != uint64(hfRunWakeUp) || p.x[1] != spciVCPU(g.ID) {
+			t.Errorf("result %d: %#x, %#x; want a wake-up of %v", i, p.x[0], p.x[1], g.ID)
+		}
+		p.call(spciRun, spciVCPU(a.ID))
+	}
+	if a.core().state != running {
+		t.Errorf("with all told, the first one is in state %d", a.core().state)
+	}
+}
+
+func TestPrimaryThatRunsASiblingIsNotToldThatItWoke(t *testing.T) {
+	r := newRig(t, 1, 2)
+	p := r.vms[0][0]
+	a, others := asleep(r)
+	r.core.Wake(others[0].ID)
+	r.core.Preempt(&a.VCPU)
+	r.enter(p, others[0])
+	r.core.Preempt(&others[0].VCPU)
+	r.enter(p, a)
+	if a.core().vm.untold != 0 {
+		t.Errorf("%d are untold", a.core().vm.untold)
+	}
+}
+
+func TestSiblingThatWokeUntoldIsTheResultWhenTheOtherOneBlocks(t *testing.T) {
+	for name, block := range map[string]func(r *rig, g *guest){
+		"WFI":     func(r *rig, g *guest) { r.core.WaitForInterrupt(&g.VCPU) },
+		"CPU_OFF": func(_ *rig, g *guest) { g.call(hypercall.PSCICPUOff) },
+		"receive": func(_ *rig, g *guest) { g.call(spciMsgWait) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, 1, 2)
+			r.mapped(0, 1)
+			p := r.vms[0][0]
+			a, others := asleep(r)
+			r.core.Wake(others[0].ID)
+			block(r, a)
+			r.settle()
+			if p.x[0] != uint64(hfRunWakeUp) || p.x[1] != spciVCPU(others[0].ID) {
+				t.Errorf("the primary got %#x, %#x", p.x[0], p.x[1])
+			}
+		})
+	}
+}
+
+func TestWakeOfOneThatRunsEndsWhatItBlocksInNext(t *testing.T) {
+	r := newRig(t, 1, 1)
+	a, _ := asleep(r)
+	r.core.Wake(a.ID)
+	if out := r.core.WaitForInterrupt(&a.VCPU); out != (hypercall.Outcome{}) {
+		t.Errorf("outcome %+v", out)
+	}
+}

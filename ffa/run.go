@@ -24,6 +24,11 @@ func (c *Core) lend(v *vcpu, p *partition, index uint64, lender abi) (runResult,
 	if target.state == off || target.state == aborted {
 		return refused(invalid), hypercall.Outcome{}
 	}
+	if !target.takeUntold() {
+		if u := p.tell(); u != nil {
+			return runResult{kind: runWakeUp, vcpu: u.ID}, hypercall.Outcome{}
+		}
+	}
 
 	var ns uint64
 	armed := false

@@ -28,6 +28,7 @@ type vcpu struct {
 	waiting abi   // waitingMessage: how its own call is answered
 	kicked  bool  // it does not block the next time
 	untimed bool  // blocked with no timer armed, which only the vCPU itself could change
+	untold  bool  // it woke, and the primary does not know: see Core.Wake
 
 	// Direct requests of FF-A: see chain.go.
 	model     runtimeModel
@@ -51,6 +52,11 @@ type vcpu struct {
 func (v *vcpu) leave(next runState, res runResult) hypercall.Outcome {
 	runner, lender := v.runner, v.lender
 	v.state, v.runner, v.lender = next, nil, nil
+	if blocks := res.kind == runWFI || res.kind == runMessageWait; blocks && v.vm.untold > 0 && !v.serves() {
+		if u := v.vm.tell(); u != nil {
+			res = runResult{kind: runWakeUp, vcpu: u.ID}
+		}
+	}
 	if res.vcpu == v.ID { // the primary knows the head of the chain alone
 		res.vcpu, res.serves = v.head().ID, v.serves()
 	}

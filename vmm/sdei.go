@@ -57,7 +57,8 @@ func (h sdeiHost) Set(v *hypercall.VCPU, r sdei.Register, x uint64) {
 }
 
 // Kick implements sdei.Machine. A vCPU of the primary takes its pCPU back if that is lent. A secondary's
-// that does not run is made ready; the primary hears of it if one of its own VM's vCPUs, v, kicked it.
+// that does not run is made ready; the primary hears of it at once if one of its own VM's vCPUs, v, kicked it,
+// and else when it next runs one of them.
 func (h sdeiHost) Kick(v *hypercall.VCPU, index int) (out hypercall.Outcome) {
 	m := h.vm.m
 	if h.vm.index == 0 {
@@ -66,10 +67,12 @@ func (h sdeiHost) Kick(v *hypercall.VCPU, index int) (out hypercall.Outcome) {
 		p.kick(p.cur.Load())
 		return out
 	}
+	target := h.vm.vcpus[index]
 	if v != nil {
 		out = m.core.Kick(v, index)
+	} else {
+		m.core.Wake(target.ID)
 	}
-	target := h.vm.vcpus[index]
 	for _, p := range m.pcpus {
 		if p.cur.Load() == target {
 			p.kick(target)
