@@ -10,6 +10,9 @@ import (
 // only of a vCPU that is in KVM_RUN. A timer of the host sends a signal to the thread. It belongs to that
 // thread.
 //
+// Reading the timer costs a system call. It is saved for a vCPU whose last run was brief: the next one will
+// hardly keep home from its interrupt, and if it lasts after all the watcher finds it within a tick.
+//
 // The signal ends a KVM_RUN, but not one that is about to begin. So it is repeated until the thread
 // has seen that the time has come, for which the thread looks before each KVM_RUN.
 type alarm struct {
@@ -26,6 +29,17 @@ const alarmRepeat = 200 * time.Microsecond
 func (a *alarm) init() (err error) {
 	a.timer, err = newThreadTimer()
 	return err
+}
+
+// briefRun is how long a run may last to count as brief.
+const briefRun = 100 * time.Microsecond
+
+// noteRun notes whether the run of v that ends was brief. One that was cut short says nothing about the next.
+func (p *pcpu) noteRun(v *vcpu) {
+	if brief := !p.cut && sinceCount(p.entered) < briefRun; brief != v.brief.Load() {
+		v.brief.Store(brief)
+	}
+	p.cut = false
 }
 
 // setAlarm is called when home is about to lend the pCPU. Mostly one register tells that there is nothing

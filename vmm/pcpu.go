@@ -35,8 +35,10 @@ type pcpu struct {
 	on       atomic.Bool   // home is powered on
 	moving   atomic.Bool   // it is in KVM_RUN, or enters it next: see brake
 	resting  bool          // it waits for the brake, or for a CPU_ON that has not come; guarded by the brake
+	overdue  atomic.Uint64 // the lending, a value of switches, that the watcher wants to end
 	idleRun  atomic.Uint64 // the KVM_RUN in which the watcher saw cur blocked in WFI
 	entered  uint64        // counter value when cur, of a secondary, was entered
+	cut      bool          // the run of cur that ends now did not end by itself
 }
 
 func newPCPU(m *Machine, home *vcpu) (*pcpu, error) {
@@ -125,7 +127,7 @@ func (p *pcpu) step() bool {
 
 // serveRequests takes the requests and reports whether the pCPU goes on.
 func (p *pcpu) serveRequests() bool {
-	if p.alarmed() {
+	if p.alarmed() || p.lent() && p.overdue.Load() == p.switches.Load() {
 		p.requests.Or(reqPreempt)
 	}
 	if p.requests.Load() == 0 {
@@ -146,6 +148,7 @@ func (p *pcpu) preempt(v *vcpu) hypercall.Outcome {
 	if out, aborted := p.externallyAborted(v); aborted {
 		return out
 	}
+	p.cut = true
 	return p.m.core.Preempt(&v.VCPU)
 }
 
@@ -190,8 +193,13 @@ func (p *pcpu) enter(v *vcpu) {
 		p.entered = kvmarm.Counter()
 		p.watch.wake()
 	}
-	if old == p.home {
-		p.setAlarm()
+	switch p.home {
+	case v:
+		p.noteRun(old)
+	case old:
+		if !v.brief.Load() {
+			p.setAlarm()
+		}
 	}
 }
 

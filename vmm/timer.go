@@ -46,6 +46,11 @@ func untilCount(cval uint64) time.Duration {
 	return ticksToDuration(cval-now, kvmarm.CounterFrequency())
 }
 
+// sinceCount returns the time since the system counter was at count.
+func sinceCount(count uint64) time.Duration {
+	return ticksToDuration(kvmarm.Counter()-count, kvmarm.CounterFrequency())
+}
+
 // ticksToDuration converts counter ticks, saturating.
 func ticksToDuration(ticks, hz uint64) time.Duration {
 	const max = 1<<63 - 1
@@ -73,6 +78,7 @@ func (p *pcpu) timerFired(v *vcpu) hypercall.Outcome {
 	if v.get(kvmarm.RegCNTVCVAL) <= p.entered {
 		return hypercall.Outcome{}
 	}
+	p.cut = true
 	if p.home.vm.gic != nil {
 		p.m.sgis.raise(p.home.ID, virtualTimerPPI)
 	}

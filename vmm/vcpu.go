@@ -2,6 +2,7 @@ package vmm
 
 import (
 	"fmt"
+	"sync/atomic"
 
 	"github.com/hfvmm/hfvmm/hypercall"
 	"github.com/hfvmm/hfvmm/kvmarm"
@@ -26,6 +27,7 @@ type vcpu struct {
 	timerHigh  bool // last known level of the virtual timer's output
 	timerFired bool // that went high, and the ffa core has not masked the timer since
 	wfi        wfiTrap
+	brief      atomic.Bool // its last run was: see alarm
 
 	unfinished bool // KVM finishes its access to a device, or injects an abort, at the next KVM_RUN
 

@@ -7,12 +7,12 @@ import (
 	"github.com/hfvmm/hfvmm/kvmarm"
 )
 
-// watcher looks after a lent pCPU, for KVM then tells nobody of the primary's own physical timer, and never
+// watcher looks after a lent pCPU, for KVM then tells nobody of the primary's own timers, and never
 // of a secondary's WFI:
 //
 //   - it ends the run after a slice, so that what only the kernel sees (an SGI from another vCPU of
 //     the primary) is taken soon;
-//   - it ends the run when the physical timer of the primary's vCPU expires (the virtual one has an alarm);
+//   - it ends the run when a timer of the primary's vCPU expires for which there is no alarm;
 //   - it ends the run when the secondary's vCPU blocks in WFI.
 //
 // It also repeats a kick of the primary's vCPU, which may have come just before the WFI that it was to end.
@@ -30,15 +30,16 @@ type watcher struct {
 }
 
 const (
-	// ticksPerSlice is how finely a run is sampled.
+	// ticksPerSlice is how finely a run is sampled, and maxTick how coarsely at most.
 	ticksPerSlice = 4
+	maxTick       = time.Millisecond
 	// drowsyTicks without any lending put the watcher to sleep.
 	drowsyTicks = 8
 )
 
 func (w *watcher) init(p *pcpu) (err error) {
 	w.p, w.slice = p, p.m.cfg.Slice
-	w.tick = w.slice / ticksPerSlice
+	w.tick = min(w.slice/ticksPerSlice, maxTick)
 	w.alarm = make(chan struct{}, 1)
 	if p.m.builtin == nil {
 		w.home, err = p.home.kvm.NewPeek()
@@ -108,10 +109,18 @@ func (w *watcher) attend() bool {
 		}
 		// One that is idle at its deadline is idle: the primary need not run it again at once.
 		if !w.endIdle(n, run) && !now.Before(deadline) {
-			w.p.request(reqPreempt)
+			w.end(n)
 		}
 	}
 	return true
+}
+
+// end ends the lending n, and if that is over by now no other.
+func (w *watcher) end(n uint64) {
+	w.p.overdue.Store(n)
+	if v := w.p.cur.Load(); v != w.p.home {
+		w.p.kick(v)
+	}
 }
 
 // endIdle ends the KVM_RUN number run of the lending n if its vCPU is blocked in WFI, and reports whether it did.
@@ -132,18 +141,23 @@ func (w *watcher) endIdle(n, run uint64) bool {
 	return idle
 }
 
-// homeTimer returns how long the physical timer of the primary's vCPU has still to run, at most a slice.
+// homeTimer returns how long the timers of the primary's vCPU have still to run, at most a slice.
 func (w *watcher) homeTimer() time.Duration {
+	left := w.slice
 	if b := w.p.m.builtin; b != nil {
-		return min(w.slice, b.untilAlarm())
+		return min(left, b.untilAlarm())
 	}
-	ctl, err := w.home.Get(kvmarm.RegCNTPCTL)
-	if err != nil || !timerFires(ctl) {
-		return w.slice
+	for _, t := range [...]struct{ ctl, cval kvmarm.RegID }{
+		{kvmarm.RegCNTVCTL, kvmarm.RegCNTVCVAL},
+		{kvmarm.RegCNTPCTL, kvmarm.RegCNTPCVAL},
+	} {
+		ctl, err := w.home.Get(t.ctl)
+		if err != nil || !timerFires(ctl) {
+			continue
+		}
+		if cval, err := w.home.Get(t.cval); err == nil {
+			left = min(left, untilCount(cval))
+		}
 	}
-	cval, err := w.home.Get(kvmarm.RegCNTPCVAL)
-	if err != nil {
-		return w.slice
-	}
-	return min(w.slice, untilCount(cval))
+	return left
 }
