@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // ffa_floor: the least that any virtual machine monitor must do for the guests of the benchmark of FF-A. It serves
-// primary_ffa_bench with the secondaries ffa_echo and ffa_memory, and each call costs the KVM_RUNs, register ioctls and
-// memslots that the interface demands, and nothing more: descriptors are taken to be what those guests write, there
+// primary_ffa_bench with the secondaries ffa_echo, ffa_memory and ffa_bell, and each call costs the KVM_RUNs, register ioctls,
+// interrupt lines and memslots that the interface demands, and nothing more: descriptors are taken to be what those guests write, there
 // is one region, one range and one request at a time. Registers x0 to x7 of a result are all set, unused ones to zero, but
 // for those that are known to hold the value already.
 //
-// usage: ffa_floor primary_ffa_bench.bin ffa_echo.bin ffa_memory.bin
+// usage: ffa_floor primary_ffa_bench.bin ffa_echo.bin ffa_memory.bin ffa_bell.bin
 //
 // What the primary prints goes to stdout, and PSCI SYSTEM_OFF ends the program with 0.
 
@@ -14,7 +14,7 @@
 
 #define PRIMARY   (96ull << 20) // bytes of the primary, the secondaries follow
 #define SECONDARY (1ull << 20)
-#define OTHERS    2
+#define OTHERS    3
 #define RAM_SIZE  (PRIMARY + OTHERS * SECONDARY)
 
 #define FFA_ERROR         0x84000060u
@@ -32,6 +32,12 @@
 #define FFA_RETRIEVE_RESP 0x84000075u
 #define FFA_RELINQUISH    0x84000076u
 #define FFA_RECLAIM       0x84000077u
+#define FFA_BIND          0x8400007fu
+#define FFA_SET           0x84000081u
+#define FFA_GET           0x84000082u
+#define HAF_ENABLE        0xff03u
+#define HAF_GET           0xff04u
+#define NPI               5
 #define FFA_LOG           0xc400008au // what is said at the start
 
 // In a descriptor of one receiver and one range, both in version 1.2.
@@ -46,6 +52,9 @@ struct vm {
 	uint8_t *rx, *tx;
 	uint64_t x[8];  // since its vCPU stopped
 	uint32_t known; // which of them
+
+	int waits;        // in MSG_WAIT
+	uint64_t pending; // notifications
 };
 
 static struct vm vms[2 + OTHERS]; // by id, 1 is the primary
@@ -115,6 +124,13 @@ static int common(struct vm *vm, uint32_t fn)
 	return 0;
 }
 
+static void irq_line(struct vm *vm, unsigned level)
+{
+	struct kvm_irq_level l = { .irq = KVM_ARM_IRQ_TYPE_CPU << KVM_ARM_IRQ_TYPE_SHIFT, .level = level };
+
+	must(ioctl(vm->kvm.fd, KVM_IRQ_LINE, &l), "KVM_IRQ_LINE");
+}
+
 // The range of the region.
 static void range(uint64_t *base, uint64_t *size)
 {
@@ -148,19 +164,41 @@ static void run(struct vm *primary, struct vm *vm)
 {
 	uint64_t base, size;
 
+	if (vm->waits)
+		result(vm, FFA_RUN, (uint64_t)(vm - vms) << 16, 0, 0);
+	vm->waits = 0;
 	for (;;) {
 		enter(vm);
 		if (vm->kvm.run->exit_reason != KVM_EXIT_HYPERCALL)
 			errx(1, "a secondary left with %u", vm->kvm.run->exit_reason);
 		switch ((uint32_t)vm->kvm.run->hypercall.nr) {
 		case FFA_MSG_WAIT:
-			result(primary, FFA_MSG_WAIT, 0, 0, 0);
+			(void)x(vm, 2);
+			vm->waits = 1;
+			result(primary, FFA_MSG_WAIT, (uint64_t)(vm - vms) << 16, 0, 0);
 			return;
 		case FFA_RESP:
 			pass(vm, primary, FFA_RESP);
 			return;
 		case FFA_RETRIEVE:
 			retrieve(vm);
+			break;
+		case FFA_BIND:
+			result(vm, FFA_SUCCESS, 0, 0, 0);
+			break;
+		case FFA_GET:
+			(void)x(vm, 1);
+			(void)x(vm, 2);
+			result(vm, FFA_SUCCESS, 0, 0, 0);
+			put(vm, 4, vm->pending);
+			vm->pending = 0;
+			break;
+		case HAF_ENABLE:
+			put(vm, 0, 0);
+			break;
+		case HAF_GET:
+			put(vm, 0, NPI);
+			irq_line(vm, 0);
 			break;
 		case FFA_RELINQUISH:
 			range(&base, &size);
@@ -184,6 +222,7 @@ static void hypercall(struct vm *vm)
 		break;
 	case FFA_REQ:
 		w1 = x(vm, 1);
+		vms[w1 & 0xffff].waits = 0;
 		pass(vm, &vms[w1 & 0xffff], FFA_REQ);
 		run(vm, &vms[w1 & 0xffff]);
 		break;
@@ -195,6 +234,15 @@ static void hypercall(struct vm *vm)
 		memcpy(region, vm->tx, END);
 		result(vm, FFA_SUCCESS, 0, (uint32_t)HANDLE, HANDLE >> 32);
 		break;
+	case FFA_SET: {
+		struct vm *to = &vms[x(vm, 1) & 0xffff];
+
+		(void)x(vm, 2);
+		to->pending |= x(vm, 3) | x(vm, 4) << 32;
+		irq_line(to, 1);
+		result(vm, FFA_SUCCESS, 0, 0, 0);
+		break;
+	}
 	case FFA_RECLAIM:
 		(void)x(vm, 1);
 		(void)x(vm, 2);
@@ -209,14 +257,14 @@ static void hypercall(struct vm *vm)
 
 int main(int argc, char **argv)
 {
-	static const uint32_t ranges[][2] = { { 0x84000060, 0x40 }, { 0xc4000060, 0x40 } };
+	static const uint32_t ranges[][2] = { { 0x84000060, 0x40 }, { 0xc4000060, 0x40 }, { 0xff00, 0x10 } };
 
 	if (argc != 2 + OTHERS)
-		errx(2, "usage: ffa_floor primary_ffa_bench.bin ffa_echo.bin ffa_memory.bin");
+		errx(2, "usage: ffa_floor primary_ffa_bench.bin ffa_echo.bin ffa_memory.bin ffa_bell.bin");
 	start(RAM_SIZE);
-	create(&vms[1].kvm, argv[1], RAM_BASE, PRIMARY, 0, ranges, 2);
+	create(&vms[1].kvm, argv[1], RAM_BASE, PRIMARY, 0, ranges, 3);
 	for (int i = 0; i < OTHERS; i++)
-		create(&vms[2 + i].kvm, argv[2 + i], RAM_BASE + PRIMARY + i * SECONDARY, SECONDARY, SECONDARY, ranges, 2);
+		create(&vms[2 + i].kvm, argv[2 + i], RAM_BASE + PRIMARY + i * SECONDARY, SECONDARY, SECONDARY, ranges, 3);
 	for (;;) {
 		enter(&vms[1]);
 		switch (vms[1].kvm.run->exit_reason) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// primary_ffa_bench: what FF-A's calls cost. Secondaries: ffa_echo, ffa_memory.
+// primary_ffa_bench: what FF-A's calls cost. Secondaries: ffa_echo, ffa_memory, ffa_bell.
 #include "bench.h"
 #include "ffa_memory.h"
 #include "scheduler.h"
@@ -7,6 +7,7 @@
 #define PRIMARY 1u
 #define ECHO    2u
 #define MEMORY  3u
+#define BELL    4u
 
 // RAM of the primary that nothing else uses.
 #define SHARED 0x41000000ul
@@ -54,6 +55,18 @@ static void share_64_mib(void)
 	share(64ul << 20);
 }
 
+// Notifies a partition, which takes that in the handler of its interrupt.
+static void notify(void)
+{
+	struct ffa_regs r = ffa_call(FFA_NOTIFICATION_SET, ffa_pair(PRIMARY, BELL), 0, 1, 0);
+
+	check(ffa_func(&r) == FFA_SUCCESS, "set: %d", ffa_errno(&r));
+	do
+		r = ffa_call(FFA_RUN, ffa_pair(BELL, 0), 0, 0, 0);
+	while (ffa_func(&r) == FFA_INTERRUPT);
+	check(ffa_func(&r) == FFA_MSG_WAIT, "run: 0x%lx", r.x[0]);
+}
+
 void main(uint64_t fdt)
 {
 	struct ffa_regs r = ffa_call(FFA_VERSION, FFA_VERSION_1_2, 0, 0, 0);
@@ -62,7 +75,7 @@ void main(uint64_t fdt)
 	check(r.x[0] == FFA_VERSION_1_2, "version 0x%lx", r.x[0]);
 	r = ffa_call(FFA_RXTX_MAP, (uintptr_t)tx, (uintptr_t)rx, 1, 0);
 	check(ffa_func(&r) == FFA_SUCCESS, "map: %d", ffa_errno(&r));
-	for (uint16_t vm = ECHO; vm <= MEMORY; vm++) {
+	for (uint16_t vm = ECHO; vm <= BELL; vm++) {
 		do
 			r = ffa_call(FFA_RUN, ffa_pair(vm, 0), 0, 0, 0);
 		while (ffa_func(&r) == FFA_INTERRUPT);
@@ -71,5 +84,6 @@ void main(uint64_t fdt)
 	measure("ffa_direct", direct);
 	measure("ffa_share_4k", share_page);
 	measure("ffa_share_64m", share_64_mib);
+	measure("ffa_notify", notify);
 	pass();
 }

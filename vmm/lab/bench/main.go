@@ -67,7 +67,7 @@ type set struct {
 
 var sets = []set{
 	{"spci", "64M", "floor", "primary_bench.bin", []string{"echo.bin", "yield.bin", "waiter.bin", "borrower.bin", "borrower.bin"}, nil},
-	{"ffa", "128M", "ffa_floor", "primary_ffa_bench.bin", []string{"ffa_echo.bin", "ffa_memory.bin"}, nil},
+	{"ffa", "128M", "ffa_floor", "primary_ffa_bench.bin", []string{"ffa_echo.bin", "ffa_memory.bin", "ffa_bell.bin"}, nil},
 	{"spci", "64M", "events_floor", "primary_events_bench.bin", []string{"yield.bin", "yield.bin"}, nil},
 	{"spci", "64M", "events_floor", "primary_events_bench.bin", []string{"yield.bin"}, []string{"--sdei=primary", "--pvsched=primary"}},
 }
@@ -85,6 +85,7 @@ var titles = map[string]string{
 	"ffa_direct":    "FFA_MSG_SEND_DIRECT_REQ → RESP, 64 bits",
 	"ffa_share_4k":  "FFA_MEM_SHARE of 4 KiB, RETRIEVE_REQ, RX_RELEASE, RELINQUISH, RECLAIM, with two direct requests",
 	"ffa_share_64m": "the same of 64 MiB",
+	"ffa_notify":    "FFA_NOTIFICATION_SET, FFA_RUN → interrupt of the partition, NOTIFICATION_GET, MSG_WAIT → primary",
 
 	"plain_call":     "SPCI_VERSION, of a VM without SDEI and PV_SCHED",
 	"services_call":  "the same of a VM that has them, and uses neither",
