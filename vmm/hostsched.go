@@ -2,7 +2,6 @@ package vmm
 
 import (
 	"sync"
-	"unsafe"
 
 	"github.com/hfvmm/hfvmm/hypercall"
 	"github.com/hfvmm/hfvmm/vmm/hostsched"
@@ -55,7 +54,7 @@ func (h *hostSched) share(ipa uint64) bool {
 	h.m.park() // nobody may write while it is copied
 	defer h.m.resume()
 	was := append([]byte(nil), bytes...)
-	if err := h.tracker.Map(n, unsafe.Pointer(&bytes[0])); err != nil {
+	if err := h.tracker.Map(n, bytes); err != nil {
 		h.m.log.Warn("no flag of PV_SCHED any more", "ipa", hex(ipa), "error", err)
 		return false
 	}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"regexp"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -81,12 +80,8 @@ func teeProbed() error {
 // tee is a client with a session (include/uapi/linux/tee.h).
 type tee struct {
 	*os.File
+	*teeRequests
 	session uint32
-
-	// What requests point to, here because it must not move.
-	open   teeSessionArg
-	call   teeInvokeArg
-	buffer teeBuffer
 }
 
 func openTEE() (*tee, error) {
@@ -94,7 +89,12 @@ func openTEE() (*tee, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &tee{File: f}, nil
+	r, err := newTEERequests()
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return &tee{File: f, teeRequests: r}, nil
 }
 
 // Requests.
@@ -131,18 +131,10 @@ type teeInvokeArg struct {
 
 type teeBuffer struct{ pointer, size uint64 }
 
-func (c *tee) ioctl(request uintptr, arg unsafe.Pointer) (uintptr, error) {
-	r, _, errno := unix.Syscall(unix.SYS_IOCTL, c.Fd(), request, uintptr(arg))
-	if errno != 0 {
-		return 0, fmt.Errorf("request %#x of %s: %w", request, teeDevice, errno)
-	}
-	return r, nil
-}
-
 func (c *tee) openSession(app [16]byte) error {
 	c.open = teeSessionArg{app: app}
-	c.buffer = teeBuffer{uint64(uintptr(unsafe.Pointer(&c.open))), uint64(unsafe.Sizeof(c.open))}
-	if _, err := c.ioctl(teeOpenSession, unsafe.Pointer(&c.buffer)); err != nil {
+	describe(c.teeRequests, &c.open)
+	if _, err := teeIoctl(int(c.Fd()), teeOpenSession, &c.buffer); err != nil {
 		return err
 	}
 	if c.open.ret != 0 {
@@ -153,15 +145,15 @@ func (c *tee) openSession(app [16]byte) error {
 }
 
 func (c *tee) closeSession() error {
-	_, err := c.ioctl(teeCloseSession, unsafe.Pointer(&c.session))
+	_, err := teeIoctl(int(c.Fd()), teeCloseSession, &c.session)
 	return err
 }
 
 func (c *tee) invoke(command uint32, params ...teeParam) ([teeParams]teeParam, error) {
 	c.call = teeInvokeArg{command: command, session: c.session, parameters: teeParams}
 	copy(c.call.params[:], params)
-	c.buffer = teeBuffer{uint64(uintptr(unsafe.Pointer(&c.call))), uint64(unsafe.Sizeof(c.call))}
-	_, err := c.ioctl(teeInvokeFunc, unsafe.Pointer(&c.buffer))
+	describe(c.teeRequests, &c.call)
+	_, err := teeIoctl(int(c.Fd()), teeInvokeFunc, &c.buffer)
 	if err == nil && c.call.ret != 0 {
 		err = fmt.Errorf("command %d: error %#x of %d", command, c.call.ret, c.call.origin)
 	}
@@ -175,12 +167,12 @@ func (c *tee) checkMemory(size int) error {
 		flags uint32
 		id    int32
 	}{size: uint64(size)}
-	fd, err := c.ioctl(teeShmAlloc, unsafe.Pointer(&shm))
+	fd, err := teeIoctl(int(c.Fd()), teeShmAlloc, &shm)
 	if err != nil {
 		return err
 	}
-	defer unix.Close(int(fd))
-	b, err := unix.Mmap(int(fd), 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	defer unix.Close(fd)
+	b, err := unix.Mmap(fd, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
 		return fmt.Errorf("map shared memory: %w", err)
 	}

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"sync/atomic"
-	"unsafe"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -79,18 +77,6 @@ func globalIDs() error {
 // Follow makes a thread the one of a slot.
 func (t *Tracker) Follow(slot int, tid int) error {
 	return t.threads.Put(uint32(tid), uint32(slot))
-}
-
-// Set makes the flag at p the one that is kept for a slot. The thread of the slot calls it.
-func (t *Tracker) Set(slot int, p Place) {
-	(*atomic.Uint32)(unsafe.Pointer(&t.places[slot*placeSize])).Store(uint32(p))
-}
-
-// Map puts a shared page in the place of a page of this process's memory. What is in it before is for the
-// caller to move.
-func (t *Tracker) Map(page int, at unsafe.Pointer) error {
-	_, err := unix.MmapPtr(t.flags.FD(), int64(page)*PageSize, at, PageSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_FIXED)
-	return err
 }
 
 // Close ends it. Pages that are mapped stay what they are.

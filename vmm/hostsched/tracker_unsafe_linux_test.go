@@ -39,7 +39,7 @@ func TestFlagIsSetWhileTheThreadIsOffItsCPU(t *testing.T) {
 	}
 	defer unix.Munmap(memory)
 	const page, offset = 2, 192
-	if err := tr.Map(page, unsafe.Pointer(&memory[PageSize])); err != nil {
+	if err := tr.Map(page, memory[PageSize:]); err != nil {
 		t.Fatal(err)
 	}
 	flag := (*atomic.Uint32)(unsafe.Pointer(&memory[PageSize+offset]))
