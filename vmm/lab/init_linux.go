@@ -67,6 +67,9 @@ func serve(text []byte) error {
 	if code, err := execute(text, port, out); err != nil {
 		last, payload = kindFailed, []byte("the lab cannot run its job: "+err.Error())
 	} else {
+		if code != 0 {
+			complain(&stream{out, kindStderr})
+		}
 		binary.LittleEndian.PutUint32(payload, uint32(code))
 	}
 	if err := out.send(last, payload); err != nil {
@@ -76,6 +79,30 @@ func serve(text []byte) error {
 	time.Sleep(10 * time.Second)
 	powerOff()
 	return nil
+}
+
+// complain writes what the kernel has complained about: a program that failed may have failed for that.
+func complain(w io.Writer) {
+	log, err := unix.Open("/dev/kmsg", unix.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return
+	}
+	defer unix.Close(log)
+	var records []string
+	for buf := make([]byte, 8192); ; {
+		n, err := unix.Read(log, buf) // one record
+		switch err {
+		case nil:
+			records = append(records, string(buf[:n]))
+			continue
+		case unix.EPIPE: // some were lost
+			continue
+		}
+		break
+	}
+	for _, line := range complaints(records) {
+		fmt.Fprintln(w, "the lab's kernel:", line)
+	}
 }
 
 // holdKVM makes a VM that does nothing and returns what ends it. Linux patches its own code when a
