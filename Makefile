@@ -16,7 +16,7 @@ DEMO_CPUS := 1
 
 export PATH := $(TOOLS)/bin:$(PATH)
 
-.PHONY: all build tools guests baremetal init lint unit lab-tests test soak demo bench fuzz clean
+.PHONY: all build tools guests baremetal init lint unit lab-tests test soak demo bench bench-lock fuzz clean
 
 all: build guests
 
@@ -116,6 +116,12 @@ demo: build guests
 bench: build baremetal
 	@$(MAKE) --no-print-directory -s -C testdata/bench OUT=$(GUEST)
 	$(GO) run ./vmm/lab/bench -kernel build/tools/lab-kernel -out build/bench.json build/guest bin/hfvmm-linux-arm64
+
+# What PV_SCHED is good for: a contended lock with and without it. This is time, not a count: let nothing else run.
+LOCK_RUNS ?= 15
+
+bench-lock: build baremetal
+	$(GO) run ./vmm/lab/bench -kernel build/tools/lab-kernel -lock $(LOCK_RUNS) -out build/lock.json build/guest bin/hfvmm-linux-arm64
 
 # Inputs are made smaller a little only: by default that may take a minute for each, which is all there is.
 fuzz: | tools

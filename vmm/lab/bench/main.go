@@ -1,12 +1,12 @@
 // Command bench counts the instructions that hfvmm spends on what guests ask of it, beside those of a
 // minimal C program that serves the same guests:
 //
-//	bench [-kernel IMAGE] [-out FILE] GUESTS HFVMM
+//	bench [-kernel IMAGE] [-out FILE] [-lock N] GUESTS HFVMM
 //
 // GUESTS is the folder of the guests of each set below and of the C program that is its floor; HFVMM is an hfvmm for arm64
 // Linux. Both run in the lab on a clock that counts instructions, so the figures are
 // those of any machine and any load. It prints a table and writes FILE, rows of name, instructions, floor
-// and ratio in JSON. Started in the lab, it is the lab's init and the program that runs the two.
+// and ratio in JSON. With -lock it measures something else instead, which is not a count: see lock.go. Started in the lab, it is the lab's init and the program that runs the two.
 package main
 
 import (
@@ -36,9 +36,12 @@ const inLab = "-in-lab" // first argument of the copy that runs inside
 func main() {
 	lab.Init()
 	var err error
-	if len(os.Args) > 1 && os.Args[1] == inLab {
+	switch {
+	case len(os.Args) > 2 && os.Args[1] == lockInLab:
+		err = contendAll(os.Stdout, os.Args[2])
+	case len(os.Args) > 1 && os.Args[1] == inLab:
 		err = measureAll(os.Stdout)
-	} else {
+	default:
 		err = benchmark()
 	}
 	if err != nil {
@@ -104,6 +107,7 @@ const (
 func benchmark() error {
 	kernel := flag.String("kernel", "", "arm64 kernel `image` of the lab")
 	out := flag.String("out", "", "`file` that gets the figures in JSON")
+	lockRuns := flag.Int("lock", 0, "measure the contended lock, in so many `runs` with and without PV_SCHED")
 	flag.Parse()
 	if flag.NArg() != 2 {
 		flag.Usage()
@@ -128,10 +132,17 @@ func benchmark() error {
 		Stdout: &figures, Stderr: os.Stderr,
 		Kernel: *kernel,
 	}
+	var files []string
 	for _, s := range sets {
-		for _, file := range append([]string{s.floor, s.primary}, s.secondaries...) {
-			job.Files[path.Join(folder, file)] = filepath.Join(guests, file)
-		}
+		files = append(append(files, s.floor, s.primary), s.secondaries...)
+	}
+	if *lockRuns > 0 {
+		job.Args = []string{lockInLab, strconv.Itoa(*lockRuns)}
+		job.CPUs, job.Icount = lockCPUs, false
+		files = []string{lockPrimary, lockService}
+	}
+	for _, file := range files {
+		job.Files[path.Join(folder, file)] = filepath.Join(guests, file)
 	}
 	if err := build(ctx, job.Init); err != nil {
 		return err
@@ -143,6 +154,9 @@ func benchmark() error {
 		return err
 	} else if code != 0 {
 		return fmt.Errorf("the benchmark ended with exit code %d", code)
+	}
+	if *lockRuns > 0 {
+		return publishLock(figures.Bytes(), *out)
 	}
 	return publish(figures.Bytes(), *out)
 }
@@ -172,10 +186,15 @@ func publish(figures []byte, out string) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
+	return writeFigures(rows, out)
+}
+
+// writeFigures writes them to the file out in JSON, unless that is "".
+func writeFigures(figures any, out string) error {
 	if out == "" {
 		return nil
 	}
-	text, err := json.MarshalIndent(rows, "", "\t")
+	text, err := json.MarshalIndent(figures, "", "\t")
 	if err != nil {
 		return err
 	}
