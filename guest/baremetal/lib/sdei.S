@@ -19,6 +19,8 @@ sdei_entry:
 	stp	x12, x13, [x18, #64]
 	stp	x14, x15, [x18, #80]
 	stp	x16, x17, [x18, #96]
+	mrs	x4, nzcv
+	str	x4, [x18, #112]
 	bl	sdei_handle
 	ldr	x18, [sp, #16]
 	ldp	x29, x30, [sp], #32
@@ -26,7 +28,12 @@ sdei_entry:
 	ldr	w0, =0xc4000026			// COMPLETE_AND_RESUME at x1
 	cbnz	x1, 1f
 	ldr	w0, =0xc4000025			// COMPLETE: handled
-1:	hvc	#0
+1:	adrp	x2, sdei_smc
+	ldr	w2, [x2, :lo12:sdei_smc]
+	cbnz	w2, 2f
+	hvc	#0
+	b	.
+2:	smc	#0
 	b	.
 
 // The handler must leave x18 to x30 alone as well, though nobody restores those.
@@ -40,15 +47,23 @@ sdei_signal_self_and_compare:
 	stp	x27, x28, [sp, #80]
 	str	x18, [sp, #96]
 	mov	x2, x0
+	adrp	x0, sdei_smc
+	ldr	w0, [x0, :lo12:sdei_smc]
+	cmp	w0, #0
 	ldr	w0, =0xc400002f			// EVENT_SIGNAL
 	mov	x1, #0
 	.irp	n, 3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30
 	mov	x\n, #0xa000 + \n
 	.endr
+	b.ne	1f
 	hvc	#0
-	.global sdei_signal_pc
-sdei_signal_pc:
-	cbnz	x0, 3f
+	.global sdei_signal_hvc_pc
+sdei_signal_hvc_pc:
+	b	4f
+1:	smc	#0
+	.global sdei_signal_smc_pc
+sdei_signal_smc_pc:
+4:	cbnz	x0, 3f
 	mov	x0, #0
 	.irp	n, 3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30
 	mov	x1, #0xa000 + \n
@@ -83,12 +98,16 @@ sdei_resume:
 
 	.bss
 	.balign	16
-	.global sdei_seen, sdei_resumes, sdei_elr, sdei_spsr
+	.global sdei_seen, sdei_nzcv, sdei_resumes, sdei_elr, sdei_spsr, sdei_smc
 sdei_seen:
 	.skip	112
+sdei_nzcv:
+	.skip	8
 sdei_resumes:
 	.skip	8
 sdei_elr:
 	.skip	8
 sdei_spsr:
 	.skip	8
+sdei_smc:
+	.skip	4

@@ -2,6 +2,8 @@
 // SDEI 1.1 (Arm DEN0054C), and an event handler.
 #pragma once
 
+#include <stdint.h>
+
 #include "call.h"
 
 #define SDEI_VERSION          0xc4000020u
@@ -49,27 +51,49 @@ static inline uint64_t sdei_entry_relative(void)
 // x4 to x17 as the last event on this CPU found them.
 extern uint64_t sdei_seen[14];
 
+// NZCV at the entry of that event's handler, in its place in PSTATE.
+extern uint64_t sdei_nzcv;
+
+// Whether calls are made by SMC; by HVC unless a program says so.
+extern uint32_t sdei_smc;
+
 // A program that registers sdei_entry has one.
 uint64_t sdei_handle(uint64_t event, uint64_t argument, uint64_t pc, uint64_t pstate);
 
 // Signals event 0 to this CPU with a pattern in every register and compares them all once the event is
-// completed. Returns the number of registers that differ, and -1 if the call failed. sdei_signal_pc is
-// where the event interrupts.
+// completed. Returns the number of registers that differ, and -1 if the call failed. It is interrupted
+// at sdei_signal_hvc_pc or sdei_signal_smc_pc.
 int64_t sdei_signal_self_and_compare(uint64_t affinity);
-extern char sdei_signal_pc[];
+extern char sdei_signal_hvc_pc[], sdei_signal_smc_pc[];
 
 // An address to complete at: counts in sdei_resumes, keeps ELR_EL1 in sdei_elr and SPSR_EL1 in sdei_spsr,
 // and goes back to where the event interrupted.
 extern char sdei_resume[];
 extern uint64_t sdei_resumes, sdei_elr, sdei_spsr;
 
+static inline int64_t sdei_call(uint64_t fn, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5)
+{
+	register uint64_t x0 asm("x0") = fn;
+	register uint64_t x1 asm("x1") = a1;
+	register uint64_t x2 asm("x2") = a2;
+	register uint64_t x3 asm("x3") = a3;
+	register uint64_t x4 asm("x4") = a4;
+	register uint64_t x5 asm("x5") = a5;
+
+	if (*(volatile uint32_t *)&sdei_smc)
+		asm volatile("smc #0" : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3), "+r"(x4), "+r"(x5)::"memory", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14", "x15", "x16", "x17");
+	else
+		asm volatile("hvc #0" : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3), "+r"(x4), "+r"(x5)::"memory", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14", "x15", "x16", "x17");
+	return (int64_t)x0;
+}
+
 static inline int64_t sdei(uint32_t fn, uint64_t a1, uint64_t a2)
 {
-	return (int64_t)hvc(fn, a1, a2, 0, 0).x[0];
+	return sdei_call(fn, a1, a2, 0, 0, 0);
 }
 
 // Flags and affinity are those that a private event ignores.
 static inline int64_t sdei_register(uint32_t event, uint64_t entry, uint64_t argument, uint64_t flags)
 {
-	return (int64_t)hvc(SDEI_REGISTER, event, entry, argument, flags).x[0];
+	return sdei_call(SDEI_REGISTER, event, entry, argument, flags, 0);
 }

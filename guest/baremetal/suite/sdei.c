@@ -1,0 +1,796 @@
+// SPDX-License-Identifier: Apache-2.0
+// SDEI from inside of a primary. Every test is a machine of 1, 2 and 8 CPUs; in each it is made by HVC and by SMC, on
+// the first CPU and on the last.
+#include "gicv3.h"
+#include "registers.h"
+#include "sdei.h"
+#include "suite.h"
+
+#define UARTIMSC    0x09000038ul
+#define UART_TXIM   (1u << 5)
+#define UART_INTID  33u
+#define RTC_INTID   34u
+#define UART_EVENT  0x40000200u // the first one for a bound SPI
+#define CRITICAL    0x40000002u
+#define SHARED      0x40000003u
+#define FIRST_SLOT  0x40000100u
+#define SGI         3u
+#define ROUNDS      3u // of signals
+
+#define GICD_ISENABLER1 0x08000104ul
+#define GICD_ICENABLER1 0x08000184ul
+
+#define TO_PE 1u // of EVENT_REGISTER and EVENT_ROUTING_SET
+
+#define PSTATE_DAIF 0x3c0u
+#define PSTATE_EL1H 5u
+#define PSTATE_EL1T 4u
+
+enum { REGISTERED = 1, ENABLED = 2, RUNNING = 4 };
+
+// Of each CPU: what its handlers saw, and what they are to do. Volatile: the compiler does not see them called.
+static volatile struct pe {
+	uint32_t events, interrupts;
+	uint64_t pc, pstate;
+	uint64_t answer; // what the next one completes with
+	void (*work)(uint32_t event); // in the handler, if not null
+} pes[MAX_CPUS];
+
+static uint32_t cpus;
+
+static volatile struct pe *self(void)
+{
+	return &pes[cpu_index()];
+}
+
+uint64_t sdei_handle(uint64_t event, uint64_t argument, uint64_t pc, uint64_t pstate)
+{
+	volatile struct pe *p = self();
+
+	check(argument == event + 7, "argument 0x%lx of event 0x%lx", argument, event);
+	check((read_sysreg(daif) & PSTATE_DAIF) == PSTATE_DAIF, "DAIF 0x%lx", read_sysreg(daif));
+	check(read_sysreg(currentel) >> 2 == 1 && read_sysreg(spsel) == 1, "not at EL1h");
+	if (event == UART_EVENT)
+		store((uint32_t *)UARTIMSC, 0);
+	p->events++;
+	p->pc = pc;
+	p->pstate = pstate;
+	if (p->work)
+		p->work((uint32_t)event);
+	uint64_t answer = p->answer;
+	p->answer = 0;
+	return answer;
+}
+
+void handle_irq(void)
+{
+	uint32_t intid = gic_acknowledge();
+
+	check(intid == SGI, "INTID %u", intid);
+	self()->interrupts++;
+	if (self()->work)
+		self()->work(~0u);
+	gic_end(intid);
+}
+
+// The order that a CPU has from another one. The first CPU looks for them while it waits, the others all the time.
+static struct order {
+	void (*fn)(void);
+	uint32_t given, taken, done;
+} orders[MAX_CPUS];
+
+static void obey(void)
+{
+	struct order *o = &orders[cpu_index()];
+
+	if (load(&o->given) == o->taken)
+		return;
+	o->taken++;
+	dmb();
+	o->fn();
+	dmb();
+	store(&o->done, o->done + 1);
+}
+
+static void obey_always(uint64_t unused)
+{
+	(void)unused;
+	for (;;)
+		obey();
+}
+
+static void give(uint32_t cpu, void (*fn)(void))
+{
+	if (cpu != 0 && orders[cpu].given == 0)
+		check(cpu_on(cpu, obey_always, 0) == 0, "CPU_ON %u", cpu);
+	orders[cpu].fn = fn;
+	dmb();
+	store(&orders[cpu].given, orders[cpu].given + 1);
+}
+
+static void finish(uint32_t cpu)
+{
+	while (load(&orders[cpu].done) != orders[cpu].given)
+		obey();
+	dmb();
+}
+
+static void on(uint32_t cpu, void (*fn)(void))
+{
+	if (cpu == cpu_index()) {
+		fn();
+		return;
+	}
+	give(cpu, fn);
+	finish(cpu);
+}
+
+static void begin(void)
+{
+	volatile struct pe *p = self();
+
+	*p = (struct pe){ 0 };
+	sdei(SDEI_PE_MASK, 0, 0);
+	check(sdei(SDEI_PRIVATE_RESET, 0, 0) == 0, "private reset");
+	check(sdei(SDEI_SHARED_RESET, 0, 0) == 0, "shared reset");
+}
+
+static void everywhere(uint32_t count, void (*fn)(void))
+{
+	cpus = count;
+	print("the UART has sent this\n");
+	for (uint32_t smc = 0; smc < 2; smc++) {
+		store(&sdei_smc, smc);
+		for (uint32_t cpu = 0; cpu < cpus; cpu += cpus > 1 ? cpus - 1 : 1) {
+			on(cpu, begin);
+			on(cpu, fn);
+			on(cpu, begin);
+		}
+	}
+}
+
+#define PE_TEST(name)                                                        \
+	static void name(void);                                              \
+	TEST(sdei_1, name, "cpus=1 sdei=primary") { everywhere(1, name); }   \
+	PES_TEST(name)
+
+// For what takes more than one.
+#define PES_TEST(name)                                                       \
+	static void name(void);                                              \
+	TEST(sdei_2, name, "cpus=2 sdei=primary") { everywhere(2, name); }   \
+	TEST(sdei_8, name, "cpus=8 sdei=primary") { everywhere(8, name); }   \
+	static void name(void)
+
+#define expect(call, want)                                                           \
+	do {                                                                         \
+		int64_t got_ = (call);                                               \
+		check(got_ == (want), "line %u: %ld, not %ld", __LINE__, got_, (int64_t)(want)); \
+	} while (0)
+
+static int64_t reg(uint32_t event)
+{
+	return sdei_register(event, (uintptr_t)sdei_entry, event + 7, 0);
+}
+
+static void listen(uint32_t event)
+{
+	expect(reg(event), 0);
+	expect(sdei(SDEI_ENABLE, event, 0), 0);
+}
+
+static int64_t signal(uint64_t cpu)
+{
+	return sdei(SDEI_SIGNAL, 0, cpu);
+}
+
+static void raise_uart(void)
+{
+	store((uint32_t *)UARTIMSC, UART_TXIM);
+}
+
+// A. Discovery
+
+PE_TEST(every_identifier_is_served_or_unknown)
+{
+	expect(sdei(SDEI_VERSION, 0, 0), 0x000100016866766d);
+	expect(sdei(SDEI_FEATURES, 0, 0), 4 << 16 | 2);
+	expect(sdei(SDEI_FEATURES, 1, 0), 1);
+	expect(sdei(SDEI_FEATURES, 1ul << 32 | 1, 0), 1);
+	expect(sdei(SDEI_FEATURES, 2, 0), SDEI_INVALID);
+	expect(sdei(SDEI_FEATURES, 0xffffffff, 0), SDEI_INVALID);
+	for (uint32_t fn = SDEI_SHARED_RESET + 1; fn < 0xc4000040u; fn++)
+		expect(sdei(fn, 0, 0), SDEI_NOT_SUPPORTED);
+	for (uint32_t fn = SDEI_VERSION; fn <= SDEI_SHARED_RESET; fn++)
+		expect((int32_t)sdei(fn & ~(1u << 30), 0, 0), SDEI_NOT_SUPPORTED);
+}
+
+TEST(sdei_off, no_identifier_is_served, "cpus=1")
+{
+	for (uint32_t smc = 0; smc < 2; smc++) {
+		store(&sdei_smc, smc);
+		for (uint32_t fn = SDEI_VERSION; fn < 0xc4000040u; fn++)
+			expect(sdei(fn, 0, 0), SDEI_NOT_SUPPORTED);
+	}
+}
+
+// B. States
+
+enum { NO_STATE = 8 };
+
+// A call that takes an event, and its result and the state after it, from each state: 0, 1, 3, and in its
+// handler 7, 5, 4.
+static const uint32_t from[] = { 0, 1, 3, 7, 5, 4 };
+static const struct transition {
+	uint32_t fn;
+	struct {
+		int8_t result, state;
+	} to[6];
+} table[] = {
+	{ SDEI_REGISTER, { { 0, 1 }, { -3, 1 }, { -3, 3 }, { -3, 7 }, { -3, 5 }, { -3, 4 } } },
+	{ SDEI_ENABLE, { { -3, 0 }, { 0, 3 }, { 0, 3 }, { 0, 7 }, { 0, 7 }, { -3, 4 } } },
+	{ SDEI_DISABLE, { { -3, 0 }, { 0, 1 }, { 0, 1 }, { 0, 5 }, { 0, 5 }, { -3, 4 } } },
+	{ SDEI_UNREGISTER, { { -3, 0 }, { 0, 0 }, { 0, 0 }, { -5, 4 }, { -5, 4 }, { -5, 4 } } },
+};
+
+// The last two for bound events; private ones that are not refuse them as they are.
+static const struct transition bound_table[] = {
+	{ SDEI_ROUTING_SET, { { -3, 0 }, { 0, 1 }, { -3, 3 }, { -3, 7 }, { -3, 5 }, { -3, 4 } } },
+	{ SDEI_RELEASE, { { 0, NO_STATE }, { -3, 1 }, { -3, 3 }, { -3, 7 }, { -3, 5 }, { -3, 4 } } },
+};
+
+static const struct transition *row;
+static uint32_t column;
+
+static void try_row(uint32_t event)
+{
+	int64_t got = row->fn == SDEI_REGISTER ? reg(event) : sdei(row->fn, event, 0);
+	int64_t after = sdei(SDEI_STATUS, event, 0);
+	int64_t state = row->to[column].state == NO_STATE ? SDEI_INVALID : row->to[column].state;
+
+	check(got == row->to[column].result && after == state, "0x%x of event 0x%x in state %u: %ld, state %ld", row->fn,
+	      event, from[column], got, after);
+}
+
+static void in_state(uint32_t event)
+{
+	if (from[column] == 5)
+		expect(sdei(SDEI_DISABLE, event, 0), 0);
+	if (from[column] == RUNNING)
+		expect(sdei(SDEI_UNREGISTER, event, 0), SDEI_PENDING);
+	expect(sdei(SDEI_STATUS, event, 0), from[column]);
+	expect(sdei(SDEI_GET_INFO, event, 0), event == UART_EVENT);
+	expect(sdei(SDEI_GET_INFO, event, 1), event == UART_EVENT);
+	expect(sdei(SDEI_GET_INFO, event, 2), 0);
+	if (from[column] & RUNNING) {
+		expect(sdei(SDEI_CONTEXT, 18, 0), SDEI_INVALID);
+		expect(sdei(SDEI_COMPLETE_RESUME, 2, 0), SDEI_INVALID);
+	} else {
+		expect(sdei(SDEI_CONTEXT, 0, 0), SDEI_DENIED);
+		expect(sdei(SDEI_COMPLETE, 0, 0), SDEI_DENIED);
+		expect(sdei(SDEI_COMPLETE_RESUME, 0, 0), SDEI_DENIED);
+	}
+	try_row(event);
+}
+
+static void try_table(uint32_t event, const struct transition *t, uint32_t rows)
+{
+	volatile struct pe *p = self();
+
+	for (row = t; row < t + rows; row++) {
+		for (column = 0; column < 6; column++) {
+			uint32_t events = p->events;
+			int8_t state = row->to[column].state;
+
+			begin();
+			if (event == UART_EVENT)
+				expect(sdei(SDEI_BIND, UART_INTID, 0), UART_EVENT);
+			expect(sdei(SDEI_PE_UNMASK, 0, 0), 0);
+			if (from[column] & REGISTERED || from[column] == RUNNING)
+				expect(reg(event), 0);
+			if (from[column] & (ENABLED | RUNNING))
+				expect(sdei(SDEI_ENABLE, event, 0), 0);
+			if (!(from[column] & RUNNING)) {
+				in_state(event);
+				continue;
+			}
+			p->work = in_state;
+			events = p->events;
+			if (event == UART_EVENT)
+				raise_uart();
+			else
+				expect(signal(read_sysreg(mpidr_el1)), 0);
+			check(p->events == events + 1, "%u events", p->events - events);
+			expect(sdei(SDEI_STATUS, event, 0), state & ~RUNNING);
+		}
+	}
+}
+
+PE_TEST(every_call_in_every_state_answers_and_moves_as_specified)
+{
+	try_table(0, table, sizeof(table) / sizeof(table[0]));
+	try_table(UART_EVENT, table, sizeof(table) / sizeof(table[0]));
+	try_table(UART_EVENT, bound_table, sizeof(bound_table) / sizeof(bound_table[0]));
+}
+
+// C. Arguments
+
+PE_TEST(arguments_are_checked)
+{
+	static const uint64_t no_events[] = { ~0ul, 2, 0x01000000, 0x3fffffff, 0x41000000, 0x80000000, FIRST_SLOT + 2 };
+	static const uint32_t calls[] = { SDEI_ENABLE,	 SDEI_DISABLE,	   SDEI_UNREGISTER, SDEI_STATUS,
+					  SDEI_GET_INFO, SDEI_ROUTING_SET, SDEI_RELEASE,    SDEI_SIGNAL };
+	uint64_t here = read_sysreg(mpidr_el1);
+
+	for (uint32_t i = 0; i < sizeof(no_events) / sizeof(no_events[0]); i++) {
+		expect(reg((uint32_t)no_events[i]), SDEI_INVALID);
+		for (uint32_t n = 0; n < sizeof(calls) / sizeof(calls[0]); n++)
+			expect(sdei(calls[n], no_events[i], 0), SDEI_INVALID);
+	}
+	for (uint32_t bit = 2; bit < 64; bit++)
+		expect(sdei_register(0, (uintptr_t)sdei_entry, 7, 1ul << bit), SDEI_INVALID);
+	expect(sdei_call(SDEI_REGISTER, 0, (uintptr_t)sdei_entry, 7, TO_PE, ~0ul), 0); // a private event has no routing
+	expect(sdei(SDEI_STATUS, 1ul << 32, 0), REGISTERED);
+	expect(sdei(SDEI_ROUTING_SET, 0, 0), SDEI_INVALID);
+	expect(sdei(SDEI_GET_INFO, 0, 3), SDEI_INVALID);
+	expect(sdei(SDEI_GET_INFO, 0, 5), SDEI_INVALID);
+	expect(sdei(SDEI_RELEASE, 0, 0), SDEI_INVALID);
+
+	expect(sdei_call(SDEI_REGISTER, SHARED, (uintptr_t)sdei_entry, 0, TO_PE, cpus), SDEI_INVALID);
+	expect(sdei_call(SDEI_REGISTER, SHARED, (uintptr_t)sdei_entry, 0, TO_PE, 1ul << 40), SDEI_INVALID);
+	expect(sdei_call(SDEI_REGISTER, SHARED, (uintptr_t)sdei_entry, 0, TO_PE, here), 0);
+	expect(sdei(SDEI_GET_INFO, SHARED, 3), 1);
+	expect(sdei(SDEI_GET_INFO, SHARED, 4), (int64_t)cpu_index());
+	expect(sdei(SDEI_ROUTING_SET, SHARED, 2), SDEI_INVALID);
+	expect(sdei_call(SDEI_ROUTING_SET, SHARED, TO_PE, cpus, 0, 0), SDEI_INVALID);
+	expect(sdei(SDEI_ROUTING_SET, SHARED, 0), 0);
+	expect(sdei(SDEI_GET_INFO, SHARED, 3), 0);
+	expect(sdei(SDEI_GET_INFO, SHARED, 4), SDEI_INVALID);
+
+	expect(signal(cpus), SDEI_INVALID);
+	expect(signal(1ul << 40), SDEI_INVALID);
+	expect(signal(here), 0);
+	for (uint32_t cpu = 0; cpu < cpus; cpu++) // those that are off as well
+		expect(signal(cpu), 0);
+}
+
+// D, E. Delivery and completion
+
+static void read_context(uint32_t event)
+{
+	(void)event;
+	expect(sdei(SDEI_CONTEXT, 0, 0), 0);
+	for (uint64_t n = 3; n <= 17; n++)
+		expect(sdei(SDEI_CONTEXT, n, 0), (int64_t)(0xa000 + n));
+}
+
+static void interrupt_self(uint64_t flags)
+{
+	volatile struct pe *p = self();
+	uintptr_t pc = (uintptr_t)(load(&sdei_smc) ? sdei_signal_smc_pc : sdei_signal_hvc_pc);
+
+	expect(sdei_register(0, flags ? sdei_entry_relative() : (uintptr_t)sdei_entry, 7, flags), 0);
+	expect(sdei(SDEI_ENABLE, 0, 0), 0);
+	expect(sdei(SDEI_PE_UNMASK, 0, 0), 0);
+	p->work = read_context;
+	for (uint32_t resume = 0; resume < 2; resume++) {
+		uint32_t events = p->events;
+		uint64_t resumes = load(&sdei_resumes);
+
+		p->answer = resume ? (uintptr_t)sdei_resume : 0;
+		write_sysreg(elr_el1, 0x1230);
+		write_sysreg(spsr_el1, 0x3c4);
+		write_sysreg(esr_el1, 0x56000000);
+		write_sysreg(sp_el0, 0x7890);
+		simd_enable();
+		simd_fill(events);
+		expect(sdei_signal_self_and_compare(read_sysreg(mpidr_el1)), 0);
+		check(simd_differs(events) == 0, "SIMD registers changed");
+		check(p->events == events + 1, "%u events", p->events - events);
+		check(p->pc == pc, "interrupted at 0x%lx, not 0x%lx", p->pc, pc);
+		check((p->pstate & 0x1f) == PSTATE_EL1H, "interrupted PSTATE 0x%lx", p->pstate);
+		check(sdei_nzcv == (p->pstate & 0xf0000000), "NZCV 0x%lx of 0x%lx", sdei_nzcv, p->pstate);
+		for (uint32_t n = 0; n < 14; n++)
+			check(sdei_seen[n] == 0xa004 + n, "handler saw x%u = 0x%lx", n + 4, sdei_seen[n]);
+		check(load(&sdei_resumes) == resumes + resume, "resumed %lu times", load(&sdei_resumes) - resumes);
+		if (resume)
+			check(sdei_elr == p->pc && sdei_spsr == p->pstate, "ELR 0x%lx SPSR 0x%lx", sdei_elr, sdei_spsr);
+		else
+			check(read_sysreg(elr_el1) == 0x1230 && read_sysreg(spsr_el1) == 0x3c4, "ELR or SPSR changed");
+		check(read_sysreg(esr_el1) == 0x56000000 && read_sysreg(sp_el0) == 0x7890, "ESR or SP_EL0 changed");
+	}
+}
+
+PE_TEST(a_handler_finds_every_register_and_completion_gives_it_back)
+{
+	interrupt_self(0);
+	begin();
+	interrupt_self(2); // a relative handler
+}
+
+// A handler on SP_EL1 of what ran on SP_EL0, which is the same stack below what is in use.
+static void at_el1t(uint64_t here)
+{
+	uint64_t sp;
+
+	asm volatile("mov %0, sp" : "=r"(sp));
+	write_sysreg(sp_el0, sp - 1024);
+	asm volatile("msr spsel, #0\nisb" ::: "memory");
+	int64_t got = signal(here);
+	uint64_t still = read_sysreg(spsel);
+	asm volatile("msr spsel, #1\nisb" ::: "memory");
+	check(got == 0 && still == 0, "signal %ld, SPSel %lu", got, still);
+}
+
+#define PAN s3_0_c4_c2_3
+#define SPAN (1ul << 23)
+#define PSTATE_PAN (1ul << 22)
+
+static uint64_t seen_pan;
+#define read_named(r)     read_sysreg(r)
+#define write_named(r, v) write_sysreg(r, v)
+
+static void read_pan(uint32_t event)
+{
+	(void)event;
+	store(&seen_pan, read_named(PAN));
+}
+
+PE_TEST(pstate_of_a_handler_is_that_of_an_exception)
+{
+	volatile struct pe *p = self();
+	uint64_t here = read_sysreg(mpidr_el1), sctlr = read_sysreg(sctlr_el1);
+
+	listen(0);
+	expect(sdei(SDEI_PE_UNMASK, 0, 0), 0);
+	at_el1t(here);
+	check(p->events == 1 && (p->pstate & 0x1f) == PSTATE_EL1T, "interrupted PSTATE 0x%lx", p->pstate);
+	irq_unmask();
+	expect(signal(here), 0);
+	check((read_sysreg(daif) & 0x80) == 0, "IRQs are masked after the event");
+	irq_mask();
+	check((p->pstate & 0x80) == 0, "interrupted PSTATE 0x%lx", p->pstate);
+	if ((read_sysreg(id_aa64mmfr1_el1) >> 20 & 0xf) == 0) {
+		print("this processor has no PAN\n");
+		return;
+	}
+	p->work = read_pan;
+	for (uint32_t n = 0; n < 4; n++) {
+		write_sysreg(sctlr_el1, n & 1 ? sctlr | SPAN : sctlr & ~SPAN);
+		write_named(PAN, n & 2 ? PSTATE_PAN : 0);
+		isb();
+		expect(signal(here), 0);
+		uint64_t pan = read_named(PAN);
+		write_named(PAN, 0);
+		check(pan == (n & 2 ? PSTATE_PAN : 0), "PAN after the event");
+		check(seen_pan == (n == 1 ? 0 : PSTATE_PAN), "PAN of the handler with SPAN %u and PAN %u", n & 1, n >> 1);
+	}
+	write_sysreg(sctlr_el1, sctlr);
+	isb();
+}
+
+PE_TEST(an_exclusive_store_after_an_event_fails)
+{
+	static uint32_t word;
+	uint32_t old, failed;
+
+	listen(0);
+	expect(sdei(SDEI_PE_UNMASK, 0, 0), 0);
+	register uint64_t x0 asm("x0") = SDEI_SIGNAL;
+	register uint64_t x1 asm("x1") = 0;
+	register uint64_t x2 asm("x2") = read_sysreg(mpidr_el1);
+	uint32_t smc = load(&sdei_smc);
+
+	asm volatile("ldxr %w0, [%5]\n"
+		     "cbnz %w6, 1f\n"
+		     "hvc #0\n"
+		     "b 2f\n"
+		     "1: smc #0\n"
+		     "2: stxr %w1, wzr, [%5]\n"
+		     : "=&r"(old), "=&r"(failed), "+r"(x0), "+r"(x1), "+r"(x2)
+		     : "r"(&word), "r"(smc)
+		     : "memory");
+	check(failed == 1 && self()->events == 1, "the store succeeded, %u events", self()->events);
+}
+
+// F. Pending events and masks
+
+static void signal_twice(uint32_t event)
+{
+	volatile struct pe *p = self();
+	uint64_t here = read_sysreg(mpidr_el1);
+
+	(void)event;
+	p->work = 0;
+	expect(signal(here), 0);
+	expect(signal(here), 0);
+	check(p->events == 1, "an event interrupts its own handler");
+	expect(sdei(SDEI_STATUS, 0, 0), 7);
+}
+
+static void mask(uint32_t event)
+{
+	(void)event;
+	expect(sdei(SDEI_PE_MASK, 0, 0), 1);
+}
+
+PE_TEST(what_comes_while_it_cannot_be_taken_is_one_event_later)
+{
+	volatile struct pe *p = self();
+	uint64_t here = read_sysreg(mpidr_el1);
+
+	expect(signal(here), 0); // nobody listens
+	listen(0);
+	expect(sdei(SDEI_PE_UNMASK, 0, 0), 0);
+	check(p->events == 0, "an event from before the registration");
+	p->work = signal_twice;
+	for (uint32_t resume = 0; resume < 2; resume++) {
+		p->answer = resume ? (uintptr_t)sdei_resume : 0;
+		p->work = signal_twice;
+		p->events = 0;
+		expect(signal(here), 0);
+		check(p->events == 2, "%u events", p->events);
+	}
+	expect(sdei(SDEI_PE_MASK, 0, 0), 1);
+	expect(sdei(SDEI_PE_MASK, 0, 0), 0);
+	for (uint32_t n = 0; n < 3; n++)
+		expect(signal(here), 0);
+	check(p->events == 2, "an event while masked");
+	expect(sdei(SDEI_PE_UNMASK, 0, 0), 0);
+	check(p->events == 3, "%u events when unmasked", p->events - 2);
+	expect(sdei(SDEI_PE_UNMASK, 0, 0), 0);
+	expect(sdei(SDEI_DISABLE, 0, 0), 0);
+	expect(signal(here), 0);
+	check(p->events == 3, "an event while disabled");
+	expect(sdei(SDEI_ENABLE, 0, 0), 0);
+	check(p->events == 4, "%u events when enabled", p->events - 3);
+	p->work = mask;
+	expect(signal(here), 0);
+	expect(signal(here), 0);
+	check(p->events == 5, "%u events after a handler that masks", p->events - 4);
+	expect(sdei(SDEI_UNREGISTER, 0, 0), 0); // drops it
+	p->work = 0;
+	listen(0);
+	expect(sdei(SDEI_PE_UNMASK, 0, 0), 0);
+	check(p->events == 5, "an event outlived its registration");
+}
+
+// J. Resets
+
+static void reset_inside(uint32_t event)
+{
+	bool shared = event == UART_EVENT;
+
+	expect(sdei(shared ? SDEI_SHARED_RESET : SDEI_PRIVATE_RESET, 0, 0), SDEI_DENIED);
+	expect(sdei(SDEI_STATUS, event, 0), RUNNING);
+	expect(sdei(SDEI_STATUS, shared ? SHARED : CRITICAL, 0), 0);
+	expect(sdei(SDEI_STATUS, shared ? CRITICAL : SHARED, 0), REGISTERED | ENABLED);
+}
+
+PE_TEST(resets_are_denied_while_a_handler_runs)
+{
+	static const uint32_t events[] = { 0, UART_EVENT, CRITICAL, SHARED };
+	volatile struct pe *p = self();
+
+	for (uint32_t shared = 0; shared < 2; shared++) {
+		begin();
+		expect(sdei(SDEI_PE_UNMASK, 0, 0), 0);
+		expect(sdei(SDEI_BIND, UART_INTID, 0), UART_EVENT);
+		for (uint32_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
+			listen(events[i]);
+		p->work = reset_inside;
+		if (shared)
+			raise_uart();
+		else
+			expect(signal(read_sysreg(mpidr_el1)), 0);
+		check(p->events == 1, "%u events", p->events);
+		expect(sdei(SDEI_STATUS, 0, 0), shared ? REGISTERED | ENABLED : 0);
+		expect(sdei(SDEI_STATUS, UART_EVENT, 0), shared ? 0 : REGISTERED | ENABLED);
+		expect(sdei(SDEI_PRIVATE_RESET, 0, 0), 0);
+		expect(sdei(SDEI_SHARED_RESET, 0, 0), 0);
+		expect(sdei(SDEI_STATUS, 0, 0), 0);
+		expect(sdei(SDEI_STATUS, SHARED, 0), 0);
+		expect(sdei(SDEI_STATUS, UART_EVENT, 0), SDEI_INVALID); // released
+	}
+}
+
+// I. Bound interrupts
+
+PE_TEST(a_bound_interrupt_is_an_event)
+{
+	volatile struct pe *p = self();
+
+	store((uint32_t *)GICD_ISENABLER1, 1u << (RTC_INTID - 32));
+	expect(sdei(SDEI_BIND, RTC_INTID, 0), SDEI_DENIED);
+	store((uint32_t *)GICD_ICENABLER1, 1u << (RTC_INTID - 32));
+	for (uint32_t intid = 0; intid < 32; intid++) // SGIs, and PPIs of timers
+		expect(sdei(SDEI_BIND, intid, 0), SDEI_INVALID);
+	expect(sdei(SDEI_BIND, 40, 0), SDEI_INVALID);
+	expect(sdei(SDEI_BIND, 1020, 0), SDEI_INVALID);
+	expect(sdei(SDEI_BIND, UART_INTID, 0), UART_EVENT);
+	expect(sdei(SDEI_BIND, UART_INTID, 0), UART_EVENT);
+	expect(sdei(SDEI_BIND, RTC_INTID, 0), UART_EVENT + 1);
+	listen(UART_EVENT);
+	expect(sdei(SDEI_PE_UNMASK, 0, 0), 0);
+	check(p->events == 0, "an event of a UART that asks for nothing");
+	for (uint32_t n = 1; n <= 20; n++) {
+		raise_uart();
+		check(p->events == n, "%u events after %u requests", p->events, n);
+	}
+	expect(sdei(SDEI_RELEASE, UART_EVENT, 0), SDEI_DENIED);
+	expect(sdei(SDEI_UNREGISTER, UART_EVENT, 0), 0);
+	expect(sdei(SDEI_RELEASE, UART_EVENT, 0), 0);
+	expect(sdei(SDEI_RELEASE, UART_EVENT, 0), SDEI_INVALID);
+	expect(sdei(SDEI_STATUS, UART_EVENT, 0), SDEI_INVALID);
+	expect(sdei(SDEI_RELEASE, UART_EVENT + 1, 0), 0);
+	check((load((uint32_t *)GICD_ISENABLER1) >> (UART_INTID - 32) & 3) == 0, "a released interrupt is enabled");
+}
+
+// L. Interrupts
+
+static void in_either(uint32_t event)
+{
+	volatile struct pe *p = self();
+
+	if (event == ~0u) { // an event in the handler of an interrupt
+		expect(signal(read_sysreg(mpidr_el1)), 0);
+		return;
+	}
+	if (p->interrupts == 0) { // an interrupt in that of an event
+		gic_signal(1u << cpu_index(), SGI);
+		check(p->interrupts == 0, "an interrupt in the handler of an event");
+	}
+}
+
+PE_TEST(an_interrupt_waits_for_the_handler_and_an_event_for_nobody)
+{
+	volatile struct pe *p = self();
+
+	gic_enable_private(SGI);
+	listen(0);
+	expect(sdei(SDEI_PE_UNMASK, 0, 0), 0);
+	irq_unmask();
+	p->work = in_either;
+	expect(signal(read_sysreg(mpidr_el1)), 0);
+	while (p->interrupts == 0)
+		;
+	irq_mask();
+	check(p->interrupts == 1 && p->events == 2, "%u interrupts, %u events", p->interrupts, p->events);
+}
+
+// H, K. Several PEs: this CPU and one other.
+
+static uint32_t other(void)
+{
+	return cpu_index() ? 0 : cpus - 1;
+}
+
+static uint32_t inside; // a handler waits until this is 0
+
+static void hear(void)
+{
+	begin();
+	expect(sdei(SDEI_STATUS, 0, 0), 0);
+	listen(0);
+	expect(sdei(SDEI_PE_UNMASK, 0, 0), 0);
+}
+
+static void unmask(void)
+{
+	expect(sdei(SDEI_PE_UNMASK, 0, 0), 0);
+}
+
+static void mask_here(void)
+{
+	expect(sdei(SDEI_PE_MASK, 0, 0), 1);
+}
+
+static void wait_inside(uint32_t event)
+{
+	(void)event;
+	while (load(&inside))
+		;
+}
+
+static void await(uint32_t cpu, uint32_t events)
+{
+	while (pes[cpu].events < events)
+		;
+	check(pes[cpu].events == events, "%u events on CPU %u, not %u", pes[cpu].events, cpu, events);
+}
+
+PES_TEST(a_signal_reaches_its_target_alone)
+{
+	for (uint32_t cpu = 0; cpu < cpus; cpu++)
+		on(cpu, hear);
+	for (uint32_t n = 1; n <= ROUNDS; n++) {
+		for (uint32_t cpu = 0; cpu < cpus; cpu++) {
+			expect(signal(cpu), 0);
+			await(cpu, n);
+		}
+	}
+	expect(sdei(SDEI_UNREGISTER, 0, 0), 0);
+	expect(signal(other()), 0); // whose handler is its own
+	await(other(), ROUNDS + 1);
+	check(self()->events == ROUNDS, "%u events here", self()->events);
+	for (uint32_t cpu = 0; cpu < cpus; cpu++) {
+		if (cpu != cpu_index())
+			on(cpu, begin);
+	}
+}
+
+static void complete_nothing(void)
+{
+	expect(sdei(SDEI_COMPLETE, 0, 0), SDEI_DENIED);
+	expect(sdei(SDEI_COMPLETE_RESUME, 0, 0), SDEI_DENIED);
+	expect(sdei(SDEI_CONTEXT, 0, 0), SDEI_DENIED);
+}
+
+// The bound interrupt is a shared event: what it asks for is taken by the CPU that it is routed to.
+PES_TEST(a_shared_event_has_one_handler_at_a_time_where_it_is_routed_to)
+{
+	uint32_t here = cpu_index(), there = other();
+
+	on(there, begin);
+	expect(sdei(SDEI_BIND, UART_INTID, 0), UART_EVENT);
+	expect(reg(UART_EVENT), 0);
+	expect(sdei_call(SDEI_ROUTING_SET, UART_EVENT, TO_PE, there, 0, 0), 0);
+	expect(sdei(SDEI_ENABLE, UART_EVENT, 0), 0);
+	expect(sdei_call(SDEI_ROUTING_SET, UART_EVENT, TO_PE, here, 0, 0), SDEI_DENIED);
+	unmask();
+	raise_uart(); // for the other one, which is masked
+	check(pes[here].events == 0 && pes[there].events == 0, "an event of a masked PE");
+	store(&inside, 1);
+	pes[there].work = wait_inside;
+	give(there, unmask);
+	await(there, 1);
+	expect(sdei(SDEI_STATUS, UART_EVENT, 0), 7);
+	complete_nothing(); // it is not this PE's
+	expect(sdei(SDEI_SHARED_RESET, 0, 0), SDEI_DENIED);
+	expect(sdei(SDEI_UNREGISTER, UART_EVENT, 0), SDEI_PENDING);
+	expect(sdei(SDEI_STATUS, UART_EVENT, 0), RUNNING);
+	store(&inside, 0);
+	finish(there);
+	expect(sdei(SDEI_STATUS, UART_EVENT, 0), 0);
+
+	listen(UART_EVENT); // for any: the one that is not masked takes it
+	on(there, mask_here);
+	raise_uart();
+	await(here, 1);
+	expect(sdei(SDEI_PE_MASK, 0, 0), 1);
+	raise_uart();
+	pes[there].work = 0;
+	on(there, unmask);
+	await(there, 2);
+	check(pes[here].events == 1, "two PEs took a shared event");
+	on(there, mask_here);
+}
+
+static void power_off(uint32_t event)
+{
+	(void)event;
+	cpu_off();
+}
+
+// Off in the handler, and on again: masked, nothing registered, nothing running. What is off stays off.
+PES_TEST(power_off_in_a_handler_completes_it)
+{
+	uint32_t there = other();
+
+	if (cpu_index() != 0)
+		return; // the first CPU has its own stack only once
+	for (uint32_t life = 0; life < 3; life++) {
+		uint32_t events = pes[there].events;
+
+		on(there, hear);
+		events = pes[there].events;
+		pes[there].work = power_off;
+		expect(signal(there), 0);
+		while (cpu_state(there) == CPU_IS_ON)
+			;
+		await(there, events + 1);
+		expect(signal(there), 0);
+		check(cpu_state(there) == CPU_IS_OFF, "an event switched a CPU on");
+		orders[there] = (struct order){ 0 };
+		on(there, complete_nothing);
+	}
+}
