@@ -68,13 +68,13 @@ lint:
 	printf 'amd64: GOOS=linux GOARCH=amd64\narm64: GOOS=linux GOARCH=arm64\n' | build/staticcheck -matrix ./...
 
 unit: | tools
-	$(GO) test -race ./...
+	$(GO) test -race -timeout 30m ./...
 
 # In one boot of the lab, or on this host if it has KVM for arm64.
 lab-tests: build guests
 	HFVMM_REQUIRE_LAB=1 $(GO) test -race ./vmm/lab
-	HFVMM_REQUIRE_LAB=1 $(GO) test -count=1 ./cmd/hfvmm
-	$(GO) run ./vmm/lab/runtests $(KVM_FILES:%=-with %) $(KVM_TESTS)
+	HFVMM_REQUIRE_LAB=1 $(GO) test -count=1 -timeout 30m ./cmd/hfvmm
+	$(GO) run ./vmm/lab/runtests -timeout 30m $(KVM_FILES:%=-with %) $(KVM_TESTS)
 
 test: lint unit lab-tests
 

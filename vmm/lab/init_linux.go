@@ -14,8 +14,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/hfvmm/hfvmm/kvmarm"
 )
 
 // Init makes this process the init of a lab if it is PID 1 of one, and then never returns.
@@ -103,22 +101,6 @@ func complain(w io.Writer) {
 	for _, line := range complaints(records) {
 		fmt.Fprintln(w, "the lab's kernel:", line)
 	}
-}
-
-// holdKVM makes a VM that does nothing and returns what ends it. Linux patches its own code when a
-// host's first VM appears and when its last one goes, and an emulated CPU under load has been seen to
-// run the old code on, which costs a VM its life. With this one there, that happens before and after
-// everything else.
-func holdKVM() (release func()) {
-	system, err := kvmarm.Open("/dev/kvm")
-	if err != nil { // the job will say so, if it needs KVM
-		return func() {}
-	}
-	vm, err := system.CreateVM(0)
-	if err != nil {
-		return func() { system.Close() }
-	}
-	return func() { vm.Close(); system.Close() }
 }
 
 // openPort opens a port to the host, whose name the driver learns some time after it started.
