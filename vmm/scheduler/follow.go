@@ -72,21 +72,18 @@ func (s *Scheduler) deliver(c *cpu, to *vm) {
 			return
 		}
 	}
-	first := &to.vcpus[0]
-	if s.abi.inject(c, to.id, 0, mailboxReadable) {
-		s.wake(first)
-		return
-	}
+	seen := false
 	for i := range to.vcpus {
 		switch v := &to.vcpus[i]; v.state {
 		case ready:
-			return
-		case running:
-			v.woken = true
-			return
+			seen = true
+		case running: // each may have begun to wait, and the scheduler not know it yet
+			v.woken, seen = true, true
 		}
 	}
-	s.wake(first)
+	if s.abi.inject(c, to.id, 0, mailboxReadable) || !seen {
+		s.wake(&to.vcpus[0])
+	}
 }
 
 // notify tells all who wait for the mailbox of VM id that it is writable: the primary itself, and secondaries

@@ -343,6 +343,39 @@ func TestVCPUThatIsWokenJustAsItBlocksRunsAgain(t *testing.T) {
 	}
 }
 
+// Of two vCPUs one computes on, and takes no message; the other waits for one just as it comes.
+func TestMessageThatComesJustAsAVCPUBeginsToWaitForItIsReceived(t *testing.T) {
+	received := ""
+	first := func(g *guest) {
+		g.configure()
+		g.psci(hypercall.PSCICPUOn|hypercall.SMC64, 1, g.tx(), 0)
+		turns(3, func(g *guest) { g.spin() })(g)
+	}
+	second := func(g *guest) { received, _ = g.receive() }
+	r := newRig(t, setup{vms: [][]program{{first, second}}})
+	m := &meddler{rig: r}
+	m.after = func(vcpu uint64) {
+		if low(vcpu) != 1 {
+			return
+		}
+		m.after = func(uint64) {}
+		other := cpu{machine: r}
+		r.s.mu.Lock()
+		defer r.s.mu.Unlock()
+		to := r.s.vm(high(vcpu))
+		text := "now"
+		copy(r.s.box.TX, text)
+		if sent, _ := r.s.abi.send(&other, r.s.self, to.id, len(text)); !sent {
+			t.Error("the message was refused")
+		}
+		r.s.deliver(&other, to)
+	}
+	r.s.machine, r.s.cpus[0].machine = m, m
+	if r.expect(AtRest); received != "now" {
+		t.Errorf("received %q", received)
+	}
+}
+
 func TestCPUWithoutWorkIsWokenForAVCPUThatIsReadyAndForAnEarlierTimer(t *testing.T) {
 	for what, f := range map[string]func(s *Scheduler, a, b *vcpu){
 		"ready": func(s *Scheduler, a, b *vcpu) { s.next(&s.cpus[0]) },
