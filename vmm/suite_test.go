@@ -28,17 +28,22 @@ type suiteMachine struct {
 	cfg  Config
 	time time.Duration
 	soak bool
+	ends Ending // how its primary ends it
 
+	raiser     *raiser                   // raises events for the primary, or nil
 	bystanders map[int][sha256.Size]byte // VMs whose memory nobody may change, by number, and its hash
 }
 
 // run runs the machine.
-func (s *suiteMachine) run(ctx context.Context) (Ending, error) {
+func (s *suiteMachine) run(ctx context.Context, t *testing.T) (Ending, error) {
 	m, err := build(s.cfg)
 	if err != nil {
 		return NotBuilt, err
 	}
 	defer m.close()
+	if s.raiser != nil {
+		defer s.raiser.serve(t, m)()
+	}
 	hash := func(vm int) [sha256.Size]byte {
 		ram := m.vms[vm].ram
 		return sha256.Sum256(m.ram.Slice(ram.base, ram.size))
@@ -58,7 +63,7 @@ func (s *suiteMachine) run(ctx context.Context) (Ending, error) {
 // configure returns the machine of a test whose primary boots the image.
 func (s suiteTest) configure(t *testing.T, r *record, image string) (suiteMachine, error) {
 	cpus, secondaries := 1, []string(nil)
-	m := suiteMachine{time: suiteTime, bystanders: map[int][sha256.Size]byte{}}
+	m := suiteMachine{time: suiteTime, ends: PoweredOff, bystanders: map[int][sha256.Size]byte{}}
 	var apply []func(*Config)
 	for _, w := range s.machine {
 		key, value, _ := strings.Cut(w, "=")
@@ -112,6 +117,11 @@ func (s suiteTest) configure(t *testing.T, r *record, image string) (suiteMachin
 			var n int
 			n, err = strconv.Atoi(value)
 			apply = append(apply, func(c *Config) { c.ReportedCPUs = n })
+		case "raise":
+			m.raiser = newRaiser(r)
+			apply = append(apply, func(c *Config) { c.ConsoleIn, c.ConsoleOut = m.raiser.in, m.raiser })
+		case "reset":
+			m.ends = WasReset
 		case "minutes":
 			var n int
 			n, err = strconv.Atoi(value)
@@ -178,8 +188,8 @@ func TestSuites(t *testing.T) {
 				}
 				ctx, cancel := context.WithTimeout(t.Context(), m.time)
 				defer cancel()
-				ending, err := m.run(ctx)
-				if ending != PoweredOff || err != nil || !strings.HasSuffix(r.console.String(), "PASS\r\n") {
+				ending, err := m.run(ctx, t)
+				if ending != m.ends || err != nil || !strings.HasSuffix(r.console.String(), "PASS\r\n") {
 					t.Fatalf("ending %v, error %v\n%v", ending, err, &r)
 				}
 				t.Log(strings.ReplaceAll(r.console.String(), "\r\n", "\n"))

@@ -3,8 +3,9 @@
 
 	.arch armv8-a+fp+simd
 
-	.macro	call_all name, conduit
-	.global \name
+// What the body does, it does with every register as its caller wants it, and with the stack as it finds it.
+	.macro	all_registers name, body:vararg
+	.global \name, \name\()_pc
 \name:
 	stp	x29, x30, [sp, #-112]!
 	stp	x19, x20, [sp, #16]
@@ -29,7 +30,8 @@
 	ldp	x27, x28, [x0, #216]
 	ldp	x29, x30, [x0, #232]
 	ldr	x0, [x0]
-	\conduit #0
+	\body
+\name\()_pc:
 	str	x0, [sp, #104]
 	ldr	x0, [sp, #96]
 	stp	x1, x2, [x0, #8]
@@ -59,8 +61,10 @@
 	.endm
 
 	.text
-	call_all call_all_hvc, hvc
-	call_all call_all_smc, smc
+	all_registers call_all_hvc, hvc #0
+	all_registers call_all_smc, smc #0
+	all_registers spin_all, 1: ldr w0, [x1]; cbz w0, 1b
+	all_registers eret_all, eret
 
 // x0: 64 values of 64 bits, the lower half of each register first; x1: FPCR, x2: FPSR
 	.global simd_load

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Calls with a value in every register, and a comparison of them all.
+// A value in every register, and a comparison of them all.
 #pragma once
 
 #include <stddef.h>
@@ -7,9 +7,13 @@
 
 #include "cpu.h"
 
-// Loads x0 to x30 from x, makes the call by HVC or SMC, and stores them there again.
-void call_all_hvc(uint64_t x[31]);
-void call_all_smc(uint64_t x[31]);
+// Each loads x0 to x30 from x, does one thing, and stores them there again. What interrupts a call finds the PC at
+// NAME_pc, where they are stored.
+void call_all_hvc(uint64_t x[31]); // HVC #0
+void call_all_smc(uint64_t x[31]); // SMC #0
+void spin_all(uint64_t x[31]);     // waits until the word of 32 bits at x1 is not zero, which is then in x0
+void eret_all(uint64_t x[31]);     // ERET, and waits for an exception whose vector branches to eret_all_pc
+extern char call_all_hvc_pc[], call_all_smc_pc[], spin_all_pc[];
 
 // A call, what must be in x0 after it (ANY_X0: anything), and which other registers may change: bit n is xn.
 struct kept_call {

@@ -36,7 +36,7 @@
 #define SDEI_STATUS_RUNNING    4
 
 // The handler to register. It calls sdei_handle on the interrupted stack and completes the event: where it
-// interrupted if the answer is 0, else at the address that the answer is.
+// interrupted if the answer is 0, handled, or 1, failed; else at the address that the answer is.
 extern char sdei_entry[];
 
 // The same as an offset from VBAR_EL1.
@@ -59,12 +59,6 @@ extern uint32_t sdei_smc;
 
 // A program that registers sdei_entry has one.
 uint64_t sdei_handle(uint64_t event, uint64_t argument, uint64_t pc, uint64_t pstate);
-
-// Signals event 0 to this CPU with a pattern in every register and compares them all once the event is
-// completed. Returns the number of registers that differ, and -1 if the call failed. It is interrupted
-// at sdei_signal_hvc_pc or sdei_signal_smc_pc.
-int64_t sdei_signal_self_and_compare(uint64_t affinity);
-extern char sdei_signal_hvc_pc[], sdei_signal_smc_pc[];
 
 // An address to complete at: counts in sdei_resumes, keeps ELR_EL1 in sdei_elr and SPSR_EL1 in sdei_spsr,
 // and goes back to where the event interrupted.

@@ -23,6 +23,9 @@
 //	id-regs=hafnium     the ID registers say no more than code of 2019 takes
 //	slice=DURATION      the longest turn of a secondary, as 500us; the default is 1ms
 //	reported-cpus=N     how many vCPUs the primary is told that it has
+//	raise               a line "raise EVENT CPU" on the console has that event of SDEI raised in the primary; then a
+//	                    line feed is typed
+//	reset               the primary ends the machine by SYSTEM_RESET
 //	minutes=N           how long the test may take on a slow host; the default is 3
 //	soak                run it only where long tests are asked for
 //

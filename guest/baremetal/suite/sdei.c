@@ -1,194 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// SDEI from inside of a primary. Every test is a machine of 1, 2 and 8 CPUs; in each it is made by HVC and by SMC, on
-// the first CPU and on the last.
+// SDEI from inside of a primary: discovery, states, arguments, what a handler finds and what it leaves, pending events,
+// resets, bound interrupts, several PEs.
 #include "gicv3.h"
 #include "registers.h"
-#include "sdei.h"
-#include "suite.h"
+#include "sdei_pes.h"
 
-#define UARTIMSC    0x09000038ul
-#define UART_TXIM   (1u << 5)
-#define UART_INTID  33u
-#define RTC_INTID   34u
-#define UART_EVENT  0x40000200u // the first one for a bound SPI
-#define CRITICAL    0x40000002u
-#define SHARED      0x40000003u
-#define FIRST_SLOT  0x40000100u
-#define SGI         3u
-#define ROUNDS      3u // of signals
+#define RTC_INTID  34u
+#define FIRST_SLOT 0x40000100u
+#define ROUNDS     3u // of signals
 
 #define GICD_ISENABLER1 0x08000104ul
 #define GICD_ICENABLER1 0x08000184ul
 
-#define TO_PE 1u // of EVENT_REGISTER and EVENT_ROUTING_SET
-
-#define PSTATE_DAIF 0x3c0u
-#define PSTATE_EL1H 5u
-#define PSTATE_EL1T 4u
-
-enum { REGISTERED = 1, ENABLED = 2, RUNNING = 4 };
-
-// Of each CPU: what its handlers saw, and what they are to do. Volatile: the compiler does not see them called.
-static volatile struct pe {
-	uint32_t events, interrupts;
-	uint64_t pc, pstate;
-	uint64_t answer; // what the next one completes with
-	void (*work)(uint32_t event); // in the handler, if not null
-} pes[MAX_CPUS];
-
-static uint32_t cpus;
-
-static volatile struct pe *self(void)
-{
-	return &pes[cpu_index()];
-}
-
-uint64_t sdei_handle(uint64_t event, uint64_t argument, uint64_t pc, uint64_t pstate)
-{
-	volatile struct pe *p = self();
-
-	check(argument == event + 7, "argument 0x%lx of event 0x%lx", argument, event);
-	check((read_sysreg(daif) & PSTATE_DAIF) == PSTATE_DAIF, "DAIF 0x%lx", read_sysreg(daif));
-	check(read_sysreg(currentel) >> 2 == 1 && read_sysreg(spsel) == 1, "not at EL1h");
-	if (event == UART_EVENT)
-		store((uint32_t *)UARTIMSC, 0);
-	p->events++;
-	p->pc = pc;
-	p->pstate = pstate;
-	if (p->work)
-		p->work((uint32_t)event);
-	uint64_t answer = p->answer;
-	p->answer = 0;
-	return answer;
-}
-
-void handle_irq(void)
-{
-	uint32_t intid = gic_acknowledge();
-
-	check(intid == SGI, "INTID %u", intid);
-	self()->interrupts++;
-	if (self()->work)
-		self()->work(~0u);
-	gic_end(intid);
-}
-
-// The order that a CPU has from another one. The first CPU looks for them while it waits, the others all the time.
-static struct order {
-	void (*fn)(void);
-	uint32_t given, taken, done;
-} orders[MAX_CPUS];
-
-static void obey(void)
-{
-	struct order *o = &orders[cpu_index()];
-
-	if (load(&o->given) == o->taken)
-		return;
-	o->taken++;
-	dmb();
-	o->fn();
-	dmb();
-	store(&o->done, o->done + 1);
-}
-
-static void obey_always(uint64_t unused)
-{
-	(void)unused;
-	for (;;)
-		obey();
-}
-
-static void give(uint32_t cpu, void (*fn)(void))
-{
-	if (cpu != 0 && orders[cpu].given == 0)
-		check(cpu_on(cpu, obey_always, 0) == 0, "CPU_ON %u", cpu);
-	orders[cpu].fn = fn;
-	dmb();
-	store(&orders[cpu].given, orders[cpu].given + 1);
-}
-
-static void finish(uint32_t cpu)
-{
-	while (load(&orders[cpu].done) != orders[cpu].given)
-		obey();
-	dmb();
-}
-
-static void on(uint32_t cpu, void (*fn)(void))
-{
-	if (cpu == cpu_index()) {
-		fn();
-		return;
-	}
-	give(cpu, fn);
-	finish(cpu);
-}
-
-static void begin(void)
-{
-	volatile struct pe *p = self();
-
-	*p = (struct pe){ 0 };
-	sdei(SDEI_PE_MASK, 0, 0);
-	check(sdei(SDEI_PRIVATE_RESET, 0, 0) == 0, "private reset");
-	check(sdei(SDEI_SHARED_RESET, 0, 0) == 0, "shared reset");
-}
-
-static void everywhere(uint32_t count, void (*fn)(void))
-{
-	cpus = count;
-	print("the UART has sent this\n");
-	for (uint32_t smc = 0; smc < 2; smc++) {
-		store(&sdei_smc, smc);
-		for (uint32_t cpu = 0; cpu < cpus; cpu += cpus > 1 ? cpus - 1 : 1) {
-			on(cpu, begin);
-			on(cpu, fn);
-			on(cpu, begin);
-		}
-	}
-}
-
-#define PE_TEST(name)                                                        \
-	static void name(void);                                              \
-	TEST(sdei_1, name, "cpus=1 sdei=primary") { everywhere(1, name); }   \
-	PES_TEST(name)
-
-// For what takes more than one.
-#define PES_TEST(name)                                                       \
-	static void name(void);                                              \
-	TEST(sdei_2, name, "cpus=2 sdei=primary") { everywhere(2, name); }   \
-	TEST(sdei_8, name, "cpus=8 sdei=primary") { everywhere(8, name); }   \
-	static void name(void)
-
-#define expect(call, want)                                                           \
-	do {                                                                         \
-		int64_t got_ = (call);                                               \
-		check(got_ == (want), "line %u: %ld, not %ld", __LINE__, got_, (int64_t)(want)); \
-	} while (0)
-
-static int64_t reg(uint32_t event)
-{
-	return sdei_register(event, (uintptr_t)sdei_entry, event + 7, 0);
-}
-
-static void listen(uint32_t event)
-{
-	expect(reg(event), 0);
-	expect(sdei(SDEI_ENABLE, event, 0), 0);
-}
-
-static int64_t signal(uint64_t cpu)
-{
-	return sdei(SDEI_SIGNAL, 0, cpu);
-}
-
-static void raise_uart(void)
-{
-	store((uint32_t *)UARTIMSC, UART_TXIM);
-}
-
-// A. Discovery
+// Discovery
 
 PE_TEST(every_identifier_is_served_or_unknown)
 {
@@ -213,7 +37,7 @@ TEST(sdei_off, no_identifier_is_served, "cpus=1")
 	}
 }
 
-// B. States
+// States
 
 enum { NO_STATE = 8 };
 
@@ -312,7 +136,7 @@ PE_TEST(every_call_in_every_state_answers_and_moves_as_specified)
 	try_table(UART_EVENT, bound_table, sizeof(bound_table) / sizeof(bound_table[0]));
 }
 
-// C. Arguments
+// Arguments
 
 PE_TEST(arguments_are_checked)
 {
@@ -353,44 +177,49 @@ PE_TEST(arguments_are_checked)
 		expect(signal(cpu), 0);
 }
 
-// D, E. Delivery and completion
+// Delivery and completion
 
 static void read_context(uint32_t event)
 {
 	(void)event;
 	expect(sdei(SDEI_CONTEXT, 0, 0), 0);
 	for (uint64_t n = 3; n <= 17; n++)
-		expect(sdei(SDEI_CONTEXT, n, 0), (int64_t)(0xa000 + n));
+		expect(sdei(SDEI_CONTEXT, n, 0), (int64_t)PATTERN(n));
 }
 
 static void interrupt_self(uint64_t flags)
 {
 	volatile struct pe *p = self();
-	uintptr_t pc = (uintptr_t)(load(&sdei_smc) ? sdei_signal_smc_pc : sdei_signal_hvc_pc);
+	uintptr_t pc = (uintptr_t)(load(&sdei_smc) ? call_all_smc_pc : call_all_hvc_pc);
 
 	expect(sdei_register(0, flags ? sdei_entry_relative() : (uintptr_t)sdei_entry, 7, flags), 0);
 	expect(sdei(SDEI_ENABLE, 0, 0), 0);
 	expect(sdei(SDEI_PE_UNMASK, 0, 0), 0);
 	p->work = read_context;
-	for (uint32_t resume = 0; resume < 2; resume++) {
-		uint32_t events = p->events;
-		uint64_t resumes = load(&sdei_resumes);
+	for (uint32_t way = 0; way < 3; way++) { // handled, failed, resumed elsewhere
+		uint32_t events = p->events, resume = way == 2;
+		uint64_t resumes = load(&sdei_resumes), x[31];
 
-		p->answer = resume ? (uintptr_t)sdei_resume : 0;
+		p->answer = resume ? (uintptr_t)sdei_resume : way;
 		write_sysreg(elr_el1, 0x1230);
 		write_sysreg(spsr_el1, 0x3c4);
 		write_sysreg(esr_el1, 0x56000000);
 		write_sysreg(sp_el0, 0x7890);
 		simd_enable();
 		simd_fill(events);
-		expect(sdei_signal_self_and_compare(read_sysreg(mpidr_el1)), 0);
+		pattern(x);
+		x[0] = SDEI_SIGNAL;
+		x[1] = 0;
+		x[2] = read_sysreg(mpidr_el1);
+		(load(&sdei_smc) ? call_all_smc : call_all_hvc)(x);
+		check(x[0] == 0 && x[2] == read_sysreg(mpidr_el1), "x0 0x%lx, x2 0x%lx", x[0], x[2]);
+		check(differing(x) == 0, "%u registers differ", differing(x));
 		check(simd_differs(events) == 0, "SIMD registers changed");
 		check(p->events == events + 1, "%u events", p->events - events);
 		check(p->pc == pc, "interrupted at 0x%lx, not 0x%lx", p->pc, pc);
 		check((p->pstate & 0x1f) == PSTATE_EL1H, "interrupted PSTATE 0x%lx", p->pstate);
 		check(sdei_nzcv == (p->pstate & 0xf0000000), "NZCV 0x%lx of 0x%lx", sdei_nzcv, p->pstate);
-		for (uint32_t n = 0; n < 14; n++)
-			check(sdei_seen[n] == 0xa004 + n, "handler saw x%u = 0x%lx", n + 4, sdei_seen[n]);
+		expect_pattern();
 		check(load(&sdei_resumes) == resumes + resume, "resumed %lu times", load(&sdei_resumes) - resumes);
 		if (resume)
 			check(sdei_elr == p->pc && sdei_spsr == p->pstate, "ELR 0x%lx SPSR 0x%lx", sdei_elr, sdei_spsr);
@@ -492,7 +321,7 @@ PE_TEST(an_exclusive_store_after_an_event_fails)
 	check(failed == 1 && self()->events == 1, "the store succeeded, %u events", self()->events);
 }
 
-// F. Pending events and masks
+// Pending events and masks
 
 static void signal_twice(uint32_t event)
 {
@@ -554,7 +383,7 @@ PE_TEST(what_comes_while_it_cannot_be_taken_is_one_event_later)
 	check(p->events == 5, "an event outlived its registration");
 }
 
-// J. Resets
+// Resets
 
 static void reset_inside(uint32_t event)
 {
@@ -593,7 +422,7 @@ PE_TEST(resets_are_denied_while_a_handler_runs)
 	}
 }
 
-// I. Bound interrupts
+// Bound interrupts
 
 PE_TEST(a_bound_interrupt_is_an_event)
 {
@@ -625,13 +454,13 @@ PE_TEST(a_bound_interrupt_is_an_event)
 	check((load((uint32_t *)GICD_ISENABLER1) >> (UART_INTID - 32) & 3) == 0, "a released interrupt is enabled");
 }
 
-// L. Interrupts
+// Interrupts
 
 static void in_either(uint32_t event)
 {
 	volatile struct pe *p = self();
 
-	if (event == ~0u) { // an event in the handler of an interrupt
+	if (event == INTERRUPT) { // an event in the handler of an interrupt
 		expect(signal(read_sysreg(mpidr_el1)), 0);
 		return;
 	}
@@ -657,12 +486,7 @@ PE_TEST(an_interrupt_waits_for_the_handler_and_an_event_for_nobody)
 	check(p->interrupts == 1 && p->events == 2, "%u interrupts, %u events", p->interrupts, p->events);
 }
 
-// H, K. Several PEs: this CPU and one other.
-
-static uint32_t other(void)
-{
-	return cpu_index() ? 0 : cpus - 1;
-}
+// Several PEs: this CPU and one other.
 
 static uint32_t inside; // a handler waits until this is 0
 
@@ -674,28 +498,11 @@ static void hear(void)
 	expect(sdei(SDEI_PE_UNMASK, 0, 0), 0);
 }
 
-static void unmask(void)
-{
-	expect(sdei(SDEI_PE_UNMASK, 0, 0), 0);
-}
-
-static void mask_here(void)
-{
-	expect(sdei(SDEI_PE_MASK, 0, 0), 1);
-}
-
 static void wait_inside(uint32_t event)
 {
 	(void)event;
 	while (load(&inside))
 		;
-}
-
-static void await(uint32_t cpu, uint32_t events)
-{
-	while (pes[cpu].events < events)
-		;
-	check(pes[cpu].events == events, "%u events on CPU %u, not %u", pes[cpu].events, cpu, events);
 }
 
 PES_TEST(a_signal_reaches_its_target_alone)
@@ -790,7 +597,7 @@ PES_TEST(power_off_in_a_handler_completes_it)
 		await(there, events + 1);
 		expect(signal(there), 0);
 		check(cpu_state(there) == CPU_IS_OFF, "an event switched a CPU on");
-		orders[there] = (struct order){ 0 };
+		forget(there);
 		on(there, complete_nothing);
 	}
 }
