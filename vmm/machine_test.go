@@ -141,7 +141,6 @@ func TestGuestProgramsPass(t *testing.T) {
 		{"in FF-A, each notification arrives, with an interrupt for who is to be run", 1, "ffa_notify", []string{"ffa_notify"}},
 		{"memory that changes hands is zeroed, and out of reach of those without a right to it", 2, "memory", []string{"memory", "memory"}},
 		{"of two CPUs that run one vCPU one is told BUSY and no turn is lost", 2, "race", []string{"turns"}},
-		{"PV_SCHED's flag is set while a vCPU is scheduled out, and a kick ends WFI", 2, "pvsched", []string{"pvsched*2"}},
 		{"SDEI interrupts a vCPU wherever it is, and puts it back", 2, "sdei", []string{"busy", "sdei*2"}},
 	} {
 		t.Run(c.primary, func(t *testing.T) {

@@ -30,6 +30,8 @@ type suiteMachine struct {
 	soak bool
 	ends Ending // how its primary ends it
 
+	hostCPUs int // that the test needs
+
 	raiser     *raiser                   // raises events for the primary, or nil
 	bystanders map[int][sha256.Size]byte // VMs whose memory nobody may change, by number, and its hash
 }
@@ -122,6 +124,8 @@ func (s suiteTest) configure(t *testing.T, r *record, image string) (suiteMachin
 			apply = append(apply, func(c *Config) { c.ConsoleIn, c.ConsoleOut = m.raiser.in, m.raiser })
 		case "reset":
 			m.ends = WasReset
+		case "host-cpus":
+			m.hostCPUs, err = strconv.Atoi(value)
 		case "minutes":
 			var n int
 			n, err = strconv.Atoi(value)
@@ -186,6 +190,7 @@ func TestSuites(t *testing.T) {
 				if m.soak && !soak {
 					t.Skip("this takes long: make soak")
 				}
+				needHostCPUs(t, m.hostCPUs)
 				ctx, cancel := context.WithTimeout(t.Context(), m.time)
 				defer cancel()
 				ending, err := m.run(ctx, t)

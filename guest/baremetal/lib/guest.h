@@ -15,3 +15,13 @@ void handle_irq(void);
 
 // Ends the program in the way of its role: a primary powers off, a secondary makes its VM abort.
 _Noreturn void die(void);
+
+// Ends the program with a FAIL line unless condition holds.
+#define check(condition, ...)                         \
+	do {                                          \
+		if (!(condition)) {                   \
+			print("FAIL " __VA_ARGS__);   \
+			print(" (%s)\n", #condition); \
+			die();                        \
+		}                                     \
+	} while (0)

@@ -30,3 +30,14 @@ static inline int64_t pvsched_smc(uint32_t fn, uint64_t arg)
 	asm volatile("smc #0" : "+r"(x0), "+r"(x1)::"memory", "x2", "x3");
 	return (int64_t)x0;
 }
+
+// What the pvsched service, of up to 8 vCPUs, is asked to do, in a message of one such word, which it sends back when
+// all was as it had to be.
+enum pvsched_job {
+	PVSCHED_CALLS, // make every call with every error, on its first vCPU and on its last
+	PVSCHED_LOOK,  // have all vCPUs look at the flags of all
+	PVSCHED_KICK,  // have its first vCPU and its last kick each other out of WFI, which nothing else ends
+	PVSCHED_OFF,   // switch its last vCPU off, and see that it has no flag any more
+	PVSCHED_STAY,  // stay in guest code until its vCPU 1, which then sends a message, was run once more; for ever
+	PVSCHED_DIE,
+};

@@ -8,16 +8,6 @@
 #define MAX_VMS         10u
 #define MAX_VCPUS       8u
 
-// Ends the program with a FAIL line unless condition holds.
-#define check(condition, ...)                         \
-	do {                                          \
-		if (!(condition)) {                   \
-			print("FAIL " __VA_ARGS__);   \
-			print(" (%s)\n", #condition); \
-			die();                        \
-		}                                     \
-	} while (0)
-
 // Prints PASS and ends the program.
 _Noreturn void pass(void);
 

@@ -26,6 +26,7 @@
 //	raise               a line "raise EVENT CPU" on the console has that event of SDEI raised in the primary; then a
 //	                    line feed is typed
 //	reset               the primary ends the machine by SYSTEM_RESET
+//	host-cpus=N         the CPUs of the host, at least, without which the test makes no sense
 //	minutes=N           how long the test may take on a slow host; the default is 3
 //	soak                run it only where long tests are asked for
 //
