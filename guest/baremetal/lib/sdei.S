@@ -49,12 +49,20 @@ sdei_resume:
 	str	x1, [x0, #8]
 	mrs	x1, spsr_el1
 	str	x1, [x0, #16]
+	str	x2, [sp, #-16]!
+	mrs	x1, daif
+	mrs	x2, currentel
+	orr	x1, x1, x2
+	mrs	x2, spsel
+	orr	x1, x1, x2
+	str	x1, [x0, #24]
+	ldr	x2, [sp], #16
 	ldp	x0, x1, [sp], #16
 	eret
 
 	.bss
 	.balign	16
-	.global sdei_seen, sdei_nzcv, sdei_resumes, sdei_elr, sdei_spsr, sdei_smc
+	.global sdei_seen, sdei_nzcv, sdei_resumes, sdei_elr, sdei_spsr, sdei_pstate, sdei_smc
 sdei_seen:
 	.skip	112
 sdei_nzcv:
@@ -64,6 +72,8 @@ sdei_resumes:
 sdei_elr:
 	.skip	8
 sdei_spsr:
+	.skip	8
+sdei_pstate:
 	.skip	8
 sdei_smc:
 	.skip	4

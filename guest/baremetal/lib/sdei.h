@@ -60,10 +60,10 @@ extern uint32_t sdei_smc;
 // A program that registers sdei_entry has one.
 uint64_t sdei_handle(uint64_t event, uint64_t argument, uint64_t pc, uint64_t pstate);
 
-// An address to complete at: counts in sdei_resumes, keeps ELR_EL1 in sdei_elr and SPSR_EL1 in sdei_spsr,
-// and goes back to where the event interrupted.
+// An address to complete at: counts in sdei_resumes, keeps ELR_EL1 in sdei_elr, SPSR_EL1 in sdei_spsr, and of its own
+// PSTATE the interrupt masks, the level and the stack in sdei_pstate, and goes back to where the event interrupted.
 extern char sdei_resume[];
-extern uint64_t sdei_resumes, sdei_elr, sdei_spsr;
+extern uint64_t sdei_resumes, sdei_elr, sdei_spsr, sdei_pstate;
 
 static inline int64_t sdei_call(uint64_t fn, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5)
 {

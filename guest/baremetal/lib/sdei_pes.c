@@ -3,9 +3,6 @@
 
 #include "gicv3.h"
 
-#define UARTIMSC  0x09000038ul
-#define UART_TXIM (1u << 5)
-
 volatile struct pe pes[MAX_CPUS];
 uint32_t cpus;
 

@@ -15,6 +15,8 @@
 #define UART_EVENT      0x40000200u // the first one for a bound SPI
 
 #define UART_INTID 33u
+#define UARTIMSC   0x09000038ul
+#define UART_TXIM  (1u << 5) // in it: the UART asks for its interrupt
 
 // Flags of EVENT_REGISTER; the first also a mode of EVENT_ROUTING_SET.
 #define TO_PE    1u
@@ -38,6 +40,9 @@ extern volatile struct pe {
 
 // The SGI that handle_irq expects.
 #define SGI 3u
+
+// How often what comes from another CPU is tried.
+#define ROUNDS 3u
 
 // How many CPUs the machine has.
 extern uint32_t cpus;

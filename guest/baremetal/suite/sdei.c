@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// SDEI from inside of a primary: discovery, states, arguments, what a handler finds and what it leaves, pending events,
-// resets, bound interrupts, several PEs.
+// SDEI from inside of a primary: discovery, states, arguments, pending events, resets, bound interrupts, several
+// PEs.
 #include "gicv3.h"
-#include "registers.h"
 #include "sdei_pes.h"
 
 #define RTC_INTID  34u
 #define FIRST_SLOT 0x40000100u
-#define ROUNDS     3u // of signals
 
 #define GICD_ISENABLER1 0x08000104ul
 #define GICD_ICENABLER1 0x08000184ul
@@ -175,150 +173,6 @@ PE_TEST(arguments_are_checked)
 	expect(signal(here), 0);
 	for (uint32_t cpu = 0; cpu < cpus; cpu++) // those that are off as well
 		expect(signal(cpu), 0);
-}
-
-// Delivery and completion
-
-static void read_context(uint32_t event)
-{
-	(void)event;
-	expect(sdei(SDEI_CONTEXT, 0, 0), 0);
-	for (uint64_t n = 3; n <= 17; n++)
-		expect(sdei(SDEI_CONTEXT, n, 0), (int64_t)PATTERN(n));
-}
-
-static void interrupt_self(uint64_t flags)
-{
-	volatile struct pe *p = self();
-	uintptr_t pc = (uintptr_t)(load(&sdei_smc) ? call_all_smc_pc : call_all_hvc_pc);
-
-	expect(sdei_register(0, flags ? sdei_entry_relative() : (uintptr_t)sdei_entry, 7, flags), 0);
-	expect(sdei(SDEI_ENABLE, 0, 0), 0);
-	expect(sdei(SDEI_PE_UNMASK, 0, 0), 0);
-	p->work = read_context;
-	for (uint32_t way = 0; way < 3; way++) { // handled, failed, resumed elsewhere
-		uint32_t events = p->events, resume = way == 2;
-		uint64_t resumes = load(&sdei_resumes), x[31];
-
-		p->answer = resume ? (uintptr_t)sdei_resume : way;
-		write_sysreg(elr_el1, 0x1230);
-		write_sysreg(spsr_el1, 0x3c4);
-		write_sysreg(esr_el1, 0x56000000);
-		write_sysreg(sp_el0, 0x7890);
-		simd_enable();
-		simd_fill(events);
-		pattern(x);
-		x[0] = SDEI_SIGNAL;
-		x[1] = 0;
-		x[2] = read_sysreg(mpidr_el1);
-		(load(&sdei_smc) ? call_all_smc : call_all_hvc)(x);
-		check(x[0] == 0 && x[2] == read_sysreg(mpidr_el1), "x0 0x%lx, x2 0x%lx", x[0], x[2]);
-		check(differing(x) == 0, "%u registers differ", differing(x));
-		check(simd_differs(events) == 0, "SIMD registers changed");
-		check(p->events == events + 1, "%u events", p->events - events);
-		check(p->pc == pc, "interrupted at 0x%lx, not 0x%lx", p->pc, pc);
-		check((p->pstate & 0x1f) == PSTATE_EL1H, "interrupted PSTATE 0x%lx", p->pstate);
-		check(sdei_nzcv == (p->pstate & 0xf0000000), "NZCV 0x%lx of 0x%lx", sdei_nzcv, p->pstate);
-		expect_pattern();
-		check(load(&sdei_resumes) == resumes + resume, "resumed %lu times", load(&sdei_resumes) - resumes);
-		if (resume)
-			check(sdei_elr == p->pc && sdei_spsr == p->pstate, "ELR 0x%lx SPSR 0x%lx", sdei_elr, sdei_spsr);
-		else
-			check(read_sysreg(elr_el1) == 0x1230 && read_sysreg(spsr_el1) == 0x3c4, "ELR or SPSR changed");
-		check(read_sysreg(esr_el1) == 0x56000000 && read_sysreg(sp_el0) == 0x7890, "ESR or SP_EL0 changed");
-	}
-}
-
-PE_TEST(a_handler_finds_every_register_and_completion_gives_it_back)
-{
-	interrupt_self(0);
-	begin();
-	interrupt_self(2); // a relative handler
-}
-
-// A handler on SP_EL1 of what ran on SP_EL0, which is the same stack below what is in use.
-static void at_el1t(uint64_t here)
-{
-	uint64_t sp;
-
-	asm volatile("mov %0, sp" : "=r"(sp));
-	write_sysreg(sp_el0, sp - 1024);
-	asm volatile("msr spsel, #0\nisb" ::: "memory");
-	int64_t got = signal(here);
-	uint64_t still = read_sysreg(spsel);
-	asm volatile("msr spsel, #1\nisb" ::: "memory");
-	check(got == 0 && still == 0, "signal %ld, SPSel %lu", got, still);
-}
-
-#define PAN s3_0_c4_c2_3
-#define SPAN (1ul << 23)
-#define PSTATE_PAN (1ul << 22)
-
-static uint64_t seen_pan;
-#define read_named(r)     read_sysreg(r)
-#define write_named(r, v) write_sysreg(r, v)
-
-static void read_pan(uint32_t event)
-{
-	(void)event;
-	store(&seen_pan, read_named(PAN));
-}
-
-PE_TEST(pstate_of_a_handler_is_that_of_an_exception)
-{
-	volatile struct pe *p = self();
-	uint64_t here = read_sysreg(mpidr_el1), sctlr = read_sysreg(sctlr_el1);
-
-	listen(0);
-	expect(sdei(SDEI_PE_UNMASK, 0, 0), 0);
-	at_el1t(here);
-	check(p->events == 1 && (p->pstate & 0x1f) == PSTATE_EL1T, "interrupted PSTATE 0x%lx", p->pstate);
-	irq_unmask();
-	expect(signal(here), 0);
-	check((read_sysreg(daif) & 0x80) == 0, "IRQs are masked after the event");
-	irq_mask();
-	check((p->pstate & 0x80) == 0, "interrupted PSTATE 0x%lx", p->pstate);
-	if ((read_sysreg(id_aa64mmfr1_el1) >> 20 & 0xf) == 0) {
-		print("this processor has no PAN\n");
-		return;
-	}
-	p->work = read_pan;
-	for (uint32_t n = 0; n < 4; n++) {
-		write_sysreg(sctlr_el1, n & 1 ? sctlr | SPAN : sctlr & ~SPAN);
-		write_named(PAN, n & 2 ? PSTATE_PAN : 0);
-		isb();
-		expect(signal(here), 0);
-		uint64_t pan = read_named(PAN);
-		write_named(PAN, 0);
-		check(pan == (n & 2 ? PSTATE_PAN : 0), "PAN after the event");
-		check(seen_pan == (n == 1 ? 0 : PSTATE_PAN), "PAN of the handler with SPAN %u and PAN %u", n & 1, n >> 1);
-	}
-	write_sysreg(sctlr_el1, sctlr);
-	isb();
-}
-
-PE_TEST(an_exclusive_store_after_an_event_fails)
-{
-	static uint32_t word;
-	uint32_t old, failed;
-
-	listen(0);
-	expect(sdei(SDEI_PE_UNMASK, 0, 0), 0);
-	register uint64_t x0 asm("x0") = SDEI_SIGNAL;
-	register uint64_t x1 asm("x1") = 0;
-	register uint64_t x2 asm("x2") = read_sysreg(mpidr_el1);
-	uint32_t smc = load(&sdei_smc);
-
-	asm volatile("ldxr %w0, [%5]\n"
-		     "cbnz %w6, 1f\n"
-		     "hvc #0\n"
-		     "b 2f\n"
-		     "1: smc #0\n"
-		     "2: stxr %w1, wzr, [%5]\n"
-		     : "=&r"(old), "=&r"(failed), "+r"(x0), "+r"(x1), "+r"(x2)
-		     : "r"(&word), "r"(smc)
-		     : "memory");
-	check(failed == 1 && self()->events == 1, "the store succeeded, %u events", self()->events);
 }
 
 // Pending events and masks
