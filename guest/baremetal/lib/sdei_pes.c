@@ -3,6 +3,12 @@
 
 #include "gicv3.h"
 
+#define UARTDR   0x09000000ul
+#define UARTFR   0x09000018ul
+#define UARTCR   0x09000030ul
+#define RXFE     (1u << 4)
+#define CR_ALL   0x301u // the UART on, its receiver and its transmitter
+
 volatile struct pe pes[MAX_CPUS];
 uint32_t cpus;
 
@@ -163,6 +169,15 @@ void raise_uart(void)
 	store((uint32_t *)UARTIMSC, UART_TXIM);
 }
 
+void raise(uint32_t event)
+{
+	store((uint32_t *)UARTCR, CR_ALL);
+	print("raise %u %u\n", event, cpu_index());
+	while (load((uint32_t *)UARTFR) & RXFE)
+		;
+	(void)load((uint32_t *)UARTDR);
+}
+
 void unmask(void)
 {
 	expect(sdei(SDEI_PE_UNMASK, 0, 0), 0);
@@ -178,4 +193,19 @@ void await(uint32_t cpu, uint32_t events)
 	while (pes[cpu].events < events)
 		;
 	check(pes[cpu].events == events, "%u events on CPU %u, not %u", pes[cpu].events, cpu, events);
+}
+
+void hear(void)
+{
+	begin();
+	expect(sdei(SDEI_STATUS, 0, 0), 0);
+	listen(0);
+	expect(sdei(SDEI_PE_UNMASK, 0, 0), 0);
+}
+
+void complete_nothing(void)
+{
+	expect(sdei(SDEI_COMPLETE, 0, 0), SDEI_DENIED);
+	expect(sdei(SDEI_COMPLETE_RESUME, 0, 0), SDEI_DENIED);
+	expect(sdei(SDEI_CONTEXT, 0, 0), SDEI_DENIED);
 }

@@ -106,8 +106,18 @@ void expect_pattern(void);
 // Has the UART ask for its interrupt until a handler of UART_EVENT ends that.
 void raise_uart(void);
 
+// Has the host raise an event on this CPU: it has been taken, if it can be, when this returns. A handler that
+// interrupts this cannot use it itself. The machine line says "raise".
+void raise(uint32_t event);
+
 void unmask(void);
 void mask_here(void);
+
+// This CPU begins and listens to event 0.
+void hear(void);
+
+// No handler runs here.
+void complete_nothing(void);
 
 // Waits until so many events came on that CPU.
 void await(uint32_t cpu, uint32_t events);

@@ -344,14 +344,6 @@ PE_TEST(an_interrupt_waits_for_the_handler_and_an_event_for_nobody)
 
 static uint32_t inside; // a handler waits until this is 0
 
-static void hear(void)
-{
-	begin();
-	expect(sdei(SDEI_STATUS, 0, 0), 0);
-	listen(0);
-	expect(sdei(SDEI_PE_UNMASK, 0, 0), 0);
-}
-
 static void wait_inside(uint32_t event)
 {
 	(void)event;
@@ -377,13 +369,6 @@ PES_TEST(a_signal_reaches_its_target_alone)
 		if (cpu != cpu_index())
 			on(cpu, begin);
 	}
-}
-
-static void complete_nothing(void)
-{
-	expect(sdei(SDEI_COMPLETE, 0, 0), SDEI_DENIED);
-	expect(sdei(SDEI_COMPLETE_RESUME, 0, 0), SDEI_DENIED);
-	expect(sdei(SDEI_CONTEXT, 0, 0), SDEI_DENIED);
 }
 
 // The bound interrupt is a shared event: what it asks for is taken by the CPU that it is routed to.
@@ -424,34 +409,4 @@ PES_TEST(a_shared_event_has_one_handler_at_a_time_where_it_is_routed_to)
 	await(there, 2);
 	check(pes[here].events == 1, "two PEs took a shared event");
 	on(there, mask_here);
-}
-
-static void power_off(uint32_t event)
-{
-	(void)event;
-	cpu_off();
-}
-
-// Off in the handler, and on again: masked, nothing registered, nothing running. What is off stays off.
-PES_TEST(power_off_in_a_handler_completes_it)
-{
-	uint32_t there = other();
-
-	if (cpu_index() != 0)
-		return; // the first CPU has its own stack only once
-	for (uint32_t life = 0; life < 3; life++) {
-		uint32_t events = pes[there].events;
-
-		on(there, hear);
-		events = pes[there].events;
-		pes[there].work = power_off;
-		expect(signal(there), 0);
-		while (cpu_state(there) == CPU_IS_ON)
-			;
-		await(there, events + 1);
-		expect(signal(there), 0);
-		check(cpu_state(there) == CPU_IS_OFF, "an event switched a CPU on");
-		forget(there);
-		on(there, complete_nothing);
-	}
 }

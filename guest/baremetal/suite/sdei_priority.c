@@ -11,24 +11,7 @@
 	TEST(sdei_8, name, "cpus=8 sdei=primary raise") { everywhere(8, name); }       \
 	static void name(void)
 
-#define UARTDR   0x09000000ul
-#define UARTFR   0x09000018ul
-#define UARTCR   0x09000030ul
-#define RXFE     (1u << 4)
-#define CR_ALL   0x301u // the UART on, its receiver and its transmitter
-
-// Has the host raise an event on this CPU: it has been taken, if it can be, when this returns. A handler that
-// interrupts this cannot use it itself.
-static void raise(uint32_t event)
-{
-	store((uint32_t *)UARTCR, CR_ALL);
-	print("raise %u %u\n", event, cpu_index());
-	while (load((uint32_t *)UARTFR) & RXFE)
-		;
-	(void)load((uint32_t *)UARTDR);
-}
-
-// The same for a handler that can.
+// For a handler that raises events itself.
 static void raise_masked(uint32_t event)
 {
 	expect(sdei(SDEI_PE_MASK, 0, 0), 1);
