@@ -65,6 +65,8 @@ type vm struct {
 	vcpus   []vcpu
 	debts   [numRules]debt // of receiver, drain and notify
 	aborted bool
+	told    hypercall.VCPUID // aborted: who was told
+	known   bool             // aborted: who was told has done something else since, so that others may know
 }
 
 type vcpu struct {
@@ -183,9 +185,13 @@ func (c *Checker) ran(e *Event) {
 	if e.Result == Busy {
 		return
 	}
+	for i := range c.vms {
+		p := &c.vms[i]
+		p.known = p.known || p.aborted && p.told == e.By
+	}
 	p, u := &c.vms[e.VCPU.VM], c.vcpu(e.VCPU)
 	if p.aborted {
-		c.ranDead(e, u)
+		c.ranDead(e, p, u)
 		return
 	}
 	c.pay(receiver, &p.debts[receiver])
@@ -224,12 +230,15 @@ func (c *Checker) ranBlocked(rule int, e *Event, u *vcpu) {
 }
 
 // ranDead judges a run of a vCPU whose VM aborted.
-func (c *Checker) ranDead(e *Event, u *vcpu) {
+func (c *Checker) ranDead(e *Event, p *vm, u *vcpu) {
 	c.pay(abortWakes, &u.debts[abortWakes])
-	if u.leave > 0 {
+	switch {
+	case u.leave > 0:
 		u.leave--
-	} else if u.after++; u.after > 1 {
-		c.broken(abortRests, e.Time, e.VCPU, false, Aborted)
+	case p.known:
+		if u.after++; u.after > 1 {
+			c.broken(abortRests, e.Time, e.VCPU, false, Aborted)
+		}
 	}
 }
 
@@ -290,7 +299,7 @@ func (c *Checker) aborted(e *Event, p *vm, u *vcpu) {
 	if p.aborted {
 		return
 	}
-	p.aborted, p.debts = true, [numRules]debt{}
+	p.aborted, p.told, p.debts = true, e.By, [numRules]debt{}
 	for i := range p.vcpus {
 		s := &p.vcpus[i]
 		s.debts, s.leave = [numRules]debt{}, 0

@@ -252,6 +252,23 @@ func TestLosingARaceForAVCPUBreaksNoRule(t *testing.T) {
 	}
 }
 
+// Until the thread that was told of an abort goes on, others do not know of it.
+func TestLateThreadMayTellOthersOfAnAbort(t *testing.T) {
+	s := newScene(t, true)
+	s.abortA()
+	other := s.vms[0][1]
+	for range 5 {
+		other.call(spciRun, spciVCPU(s.b.ID))
+	}
+	if s.run(s.c); len(s.broken) != 0 {
+		t.Fatalf("broken: %v", s.broken)
+	}
+	other.call(spciRun, spciVCPU(s.b.ID))
+	if other.call(spciRun, spciVCPU(s.b.ID)); !slices.Equal(s.broken, []string{"abort-rests"}) {
+		t.Errorf("runs of a vCPU that is known to be dead: broken: %v", s.broken)
+	}
+}
+
 func TestAbortThatThePrimaryIsNotToldOfIsAWait(t *testing.T) {
 	s := newScene(t, false)
 	s.abortA()

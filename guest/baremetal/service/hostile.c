@@ -134,8 +134,11 @@ static void sense_november(uint64_t *state, uint64_t *x)
 			.constituent = { { scratch(state), (uint32_t)random_below(state, 3), 0 } },
 		};
 
+		// Not its address: the message could describe what the VM cannot live without.
+		uint64_t size = wild ? sizeof(m) : offsetof(struct memory_message, constituent);
+
 		if (random_below(state, 3) == 0)
-			((uint8_t *)&m)[random_below(state, sizeof(m))] = (uint8_t)random_next(state);
+			((uint8_t *)&m)[random_below(state, size)] = (uint8_t)random_next(state);
 		memcpy(tx, &m, sizeof(m));
 		x[0] = SPCI_MSG_SEND;
 		x[1] = (uint64_t)self << 16 | to;
