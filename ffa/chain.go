@@ -23,7 +23,7 @@ func (v *vcpu) head() *vcpu {
 // tail returns the last vCPU of the chain from v that can tell whether it goes on: the first whose VM is dead, or the
 // one that is not blocked in a request.
 func (v *vcpu) tail() *vcpu {
-	for v.state == blocked && !v.vm.aborting {
+	for v.state == blocked && (v.dying || !v.vm.aborting) {
 		v = v.callee
 	}
 	return v
@@ -45,9 +45,7 @@ func (v *vcpu) start(runner *vcpu, lender abi) hypercall.Outcome {
 
 // unchain takes v out of its chain: nobody waits for it, and whoever serves it responds to nobody.
 func (v *vcpu) unchain() {
-	if v.callee != nil {
-		v.callee.caller, v.callee = nil, nil
-	}
+	v.dropCallee()
 	if v.caller != nil {
 		if v.caller.callee == v {
 			v.caller.callee = nil
@@ -55,6 +53,19 @@ func (v *vcpu) unchain() {
 		v.caller = nil
 	}
 	v.queued = false
+}
+
+// dropCallee lets whoever serves v respond to nobody. One that only tells others of its end has nothing to respond.
+func (v *vcpu) dropCallee() {
+	c := v.callee
+	if c == nil {
+		return
+	}
+	c.caller, v.callee = nil, nil
+	if c.dying && c.state == blocked {
+		c.dying, c.state = false, aborted
+		c.unchain()
+	}
 }
 
 // kill ends the VM of v, which runs. If that is dead already, whoever waits for v is told, but not the primary.
@@ -66,13 +77,23 @@ func (c *Core) kill(v *vcpu) hypercall.Outcome {
 		v.vm.aborting, v.vm.receivers = true, v.vm.receivers[:0]
 		c.returnLoans(v.vm)
 		c.bury(v.vm)
+		v.dropCallee()
+		v.dying = c.noteGone(v.vm)
 	}
 	return c.die(v)
 }
 
-// die ends v, which runs and whose VM is dead. Whoever waits for v's response learns that there will be none.
+// die ends v, which runs and whose VM is dead. Whoever waits for v's response learns that there will be none, once
+// those know who want to be told of dead VMs.
 func (c *Core) die(v *vcpu) hypercall.Outcome {
 	for {
+		if v.dying {
+			if next := c.nextToTell(v.runner); next != nil {
+				v.callee, next.caller = next, v
+				return v.handOver(next, blocked)
+			}
+			v.dying = false
+		}
 		caller := v.caller
 		chained := !v.byPrimary()
 		v.unchain()

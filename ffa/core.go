@@ -56,7 +56,12 @@ type partition struct {
 	receivers []*vcpu // blocked until a message is handed to them: see await
 
 	version         wire.Version // of FF-A, negotiated
+	entry           uint64       // where vCPUs other than the first start, or 0
 	regions, ranges int          // that it is the sender of
+
+	toldVMs int    // of how many VMs it was told that they were created
+	gone    uint64 // bit i: it is to be told that VM i is dead
+	repeats uint8  // of the last message about a VM
 }
 
 // New returns the partition manager of a machine whose primary runs. vCPU 0 of every secondary is

@@ -72,7 +72,7 @@ func (s *ffa) request(v *vcpu, fn hypercall.FuncID, a ffaArgs, uuid wire.UUID) h
 		}
 	}
 	mail[0] = uint64(fn)
-	if target.queued = target.state == ready; !target.queued {
+	if target.queued = target.state == ready || target.vm.informDestroyed(target); !target.queued {
 		target.serve()
 	}
 	if v.vm.index == primary {
@@ -101,15 +101,11 @@ func (s *ffa) server(v *vcpu, p *partition, kind requestKind, uuid wire.UUID) (*
 		kind == direct2 && p.ffa.asked && p.version < wire.Version12 {
 		return nil, denied
 	}
-	index := uint64(0)
-	if len(p.vcpus) > 1 {
-		pcpu := v
-		if v.runner != nil {
-			pcpu = v.runner
-		}
-		index = uint64(pcpu.ID.Index)
+	pcpu := v
+	if v.runner != nil {
+		pcpu = v.runner
 	}
-	target := p.find(index)
+	target := p.serverOn(pcpu)
 	switch {
 	case target == nil:
 		return nil, invalid
@@ -143,12 +139,17 @@ func (s *ffa) directResponse(v *vcpu, fn hypercall.FuncID, a ffaArgs) hypercall.
 	from, to := a.pair()
 	st := success
 	switch {
-	case kindOf(fn) != v.kind || v.callee != nil:
+	case v.callee != nil:
 		st = denied
-	case v.framework:
-		if a[1] != uint64(v.vm.ffa.ID)<<16 || a[2] != frameworkVMCreated2 {
+	case v.framework != noFramework:
+		k := &frameworkKinds[v.framework]
+		if fn != ffaDirectResp {
+			st = denied
+		} else if a[1] != uint64(v.vm.ffa.ID)<<16|k.manager || a[2] != k.response {
 			st = invalid
 		}
+	case kindOf(fn) != v.kind:
+		st = denied
 	case from != uint64(v.vm.ffa.ID) || uint32(a[2]) != 0 || v.kind == direct2 && a[2]|a[3] != 0 ||
 		v.caller != nil && to != uint64(v.caller.vm.ffa.ID):
 		st = invalid
@@ -157,9 +158,12 @@ func (s *ffa) directResponse(v *vcpu, fn hypercall.FuncID, a ffaArgs) hypercall.
 		putFFAStatus(&v.Regs, st)
 		return hypercall.Outcome{}
 	}
+	if v.framework != noFramework {
+		return s.informed(v, int32(a[3]))
+	}
 	caller := v.caller
-	v.caller, v.model, v.waiting, v.framework = nil, theRunModel, s, false
-	if caller == nil { // the partition manager, or one that died meanwhile
+	v.caller, v.model, v.waiting = nil, theRunModel, s
+	if caller == nil { // it died meanwhile
 		return v.leave(waitingMessage, runResult{kind: runMessageWait, vcpu: v.ID})
 	}
 	if caller.vm.index == primary {

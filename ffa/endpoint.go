@@ -20,7 +20,8 @@ type Endpoint struct {
 
 	NoNotifications bool // it receives none
 
-	WantsVMs bool // before the primary starts, it is told of each VM
+	// What it is told of: each VM, before the primary starts; VMs that die; pCPUs that are switched off.
+	WantsCreated, WantsDestroyed, WantsCPUOff bool
 
 	ManagedExit bool // it is asked to give the CPU back before that is taken while it serves a request
 }
@@ -47,8 +48,6 @@ type endpoint struct {
 
 	versionLocked bool // it made a call other than VERSION
 	asked         bool // it called VERSION
-
-	toldVMs int // of how many VMs it was told
 }
 
 // newEndpoint completes e for the partition at a place.

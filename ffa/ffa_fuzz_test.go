@@ -53,8 +53,13 @@ func newFFAWorld(t *testing.T, version wire.Version) *ffaWorld {
 		}
 		cfg.Partitions[3].Secure = true
 		cfg.Partitions[2].ManagedExit = true
+		for _, i := range []int{1, 3} {
+			e := &cfg.Partitions[i].Endpoint
+			e.WantsDestroyed, e.WantsCPUOff = true, true
+		}
 	}, 2, 2, 1, 1)
 	w := &ffaWorld{r, t, []*guest{r.vms[0][0], r.vms[0][1]}}
+	r.core.vms[1].entry = ramOf(1).Base
 	for vm := range r.vms {
 		r.core.mapBuffers(&r.core.vms[vm], txOf(vm), rxOf(vm), 1)
 	}
@@ -67,6 +72,14 @@ func (w *ffaWorld) step(b []byte) {
 	g := w.cur[cpu]
 	if g.ID.VM != primary && b[1] >= 200 {
 		w.event(cpu, g, b[2])
+		return
+	}
+	if g.ID.VM == primary && b[1] >= 248 { // the pCPU goes off, or comes back
+		if out, _ := w.core.PowerOff(&g.VCPU); out.Action == hypercall.Enter {
+			w.apply(cpu, g, out)
+		} else {
+			w.core.PowerOn(&g.VCPU)
+		}
 		return
 	}
 	args := [7]uint64{}
@@ -85,6 +98,10 @@ func (w *ffaWorld) step(b []byte) {
 		fn, args = fns[b[2]&7], [7]uint64{pairs(self)}
 		if c := g.core().caller; c != nil && b[5]&3 != 0 {
 			args[0] = self<<16 | uint64(c.vm.ffa.ID)
+		}
+		if kind := g.core().framework; kind != noFramework && b[5]&1 != 0 {
+			k := &frameworkKinds[kind]
+			fn, args = ffaDirectResp, [7]uint64{self<<16 | k.manager, k.response, -uint64(b[6] & 7)}
 		}
 	case 4:
 		fn, args = ffaMsgWait, [7]uint64{}
@@ -137,7 +154,7 @@ func (w *ffaWorld) event(cpu int, g *guest, what byte) {
 	case 4:
 		g.arm(uint64(what))
 	case 5:
-		if what > 250 {
+		if what > 240 {
 			out = w.core.Abort(&g.VCPU)
 		}
 	}
@@ -184,7 +201,7 @@ func (w *ffaWorld) check() {
 			if v.caller != nil && v.caller.vm.index != primary && v.caller.callee != v {
 				w.t.Fatalf("vCPU %v serves %v, which waits for %v", g.ID, v.caller.ID, v.caller.callee)
 			}
-			if v.state != blocked || v.vm.aborting {
+			if v.state != blocked || v.vm.aborting && !v.dying {
 				continue
 			}
 			if v.callee == nil {
@@ -221,6 +238,10 @@ func (w *ffaWorld) drain() {
 				v.callee.tail().irqs = virqs{1, 1}
 				g.load(ffaRun)
 				g.x[1] = uint64(v.callee.vm.ffa.ID)<<16 | uint64(v.callee.ID.Index)
+				w.apply(cpu, g, g.dispatch(hypercall.HVC))
+			case v.framework != noFramework:
+				k := &frameworkKinds[v.framework]
+				g.load(ffaDirectResp, uint64(v.vm.ffa.ID)<<16|k.manager, k.response, 0)
 				w.apply(cpu, g, g.dispatch(hypercall.HVC))
 			case v.model == theDirectModel:
 				g.load([...]hypercall.FuncID{ffaDirectResp, ffaDirectResp | hypercall.SMC64, ffaDirectResp2 | hypercall.SMC64}[v.kind])

@@ -83,6 +83,8 @@ const (
 const (
 	ffaSecure = 1 << 15
 	ffaSPMC   = ffaSecure // the partition manager, as secure partitions know it
+
+	ffaHypervisor = 0 // the partition manager, as VMs know it
 )
 
 // maxMailboxPages is the size of the largest RX/TX buffers, in pages.

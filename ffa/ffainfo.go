@@ -146,8 +146,11 @@ func (p *partition) properties() uint32 {
 	if p.notifiable() {
 		properties |= wire.ReceivesNotifications
 	}
-	if p.ffa.WantsVMs {
+	if p.ffa.WantsCreated {
 		properties |= wire.WantsVMCreated
+	}
+	if p.ffa.WantsDestroyed {
+		properties |= wire.WantsVMDestroyed
 	}
 	return properties
 }

@@ -71,12 +71,13 @@ func (s *ffa) wakes(v *vcpu) (res runResult, wakes bool) {
 	}
 	fired := armed && ns == 0
 	if v.state == waitingMessage {
-		if m, ok := v.vm.box.take(); ok {
+		v.waiting, v.model = nil, theRunModel
+		if v.vm.informDestroyed(v) {
+		} else if m, ok := v.vm.box.take(); ok {
 			s.putMessage(&v.Regs, m)
 		} else {
 			putFFA(&v.Regs, ffaRun, s.ffaVCPU(v.ID), 0, 0)
 		}
-		v.waiting, v.model = nil, theRunModel
 	} else if !fired && !v.irqs.line() && !v.vm.ffa.GIC {
 		return runResult{kind: runWFI, ns: ns}, false
 	}
@@ -97,7 +98,13 @@ func (s *ffa) answerFor(v, dead *vcpu) hypercall.Outcome {
 		return hypercall.Outcome{}
 	}
 	putFFAError(&caller.Regs, ffaAborted)
-	return s.lendTo(v, caller)
+	out := s.lendTo(v, caller)
+	if caller.vm.aborting { // and has told the dead one of that
+		if out = s.die(caller); out.VCPU == nil || out.VCPU == v.VCPU { // v has its result
+			return hypercall.Outcome{}
+		}
+	}
+	return out
 }
 
 // msgWait ends a run. It empties the receive buffer unless the caller keeps that, from version 1.2, or has not noticed
@@ -107,12 +114,15 @@ func (s *ffa) msgWait(v *vcpu, _ hypercall.FuncID, a ffaArgs) hypercall.Outcome 
 		putFFAStatus(&v.Regs, denied)
 		return hypercall.Outcome{}
 	}
+	if version := v.vm.version; version >= v11 && !(version >= v12 && a[2]&keepRX != 0) && v.vm.notifications.framework == 0 {
+		v.vm.box.drop()
+	}
+	if v.vm.informDestroyed(v) {
+		return hypercall.Outcome{}
+	}
 	if v.queued {
 		v.serve()
 		return hypercall.Outcome{}
-	}
-	if version := v.vm.version; version >= v11 && !(version >= v12 && a[2]&keepRX != 0) && v.vm.notifications.framework == 0 {
-		v.vm.box.drop()
 	}
 	m, st, out := s.receive(v, true, s)
 	switch {
@@ -147,10 +157,10 @@ func (s *ffa) yielding(v *vcpu, _ hypercall.FuncID, a ffaArgs) hypercall.Outcome
 		return hypercall.Outcome{}
 	}
 	ns := a.uint64(2)
-	if v.byPrimary() {
+	caller := v.caller
+	if v.byPrimary() || caller.dying {
 		return v.leave(ready, runResult{kind: runYielded, vcpu: v.ID, ns: ns})
 	}
-	caller := v.caller
 	out := v.handOver(caller, ready)
 	putFFA(&caller.Regs, ffaYield, s.ffaVCPU(v.ID), uint64(uint32(ns)), ns>>32)
 	if caller.vm.aborting {

@@ -12,37 +12,14 @@ func (c *Core) Initialize(home *hypercall.VCPU, vm int) hypercall.Outcome {
 	switch {
 	case v.vm.aborting:
 		return hypercall.Outcome{}
-	case v.state == ready && (v.model == theInitialModel || v.framework):
-		return v.start(runner, quiet{})
-	case v.state == waitingMessage && v.model == theRunModel && v.vm.tellOfNextVM(v):
+	case v.model == theInitialModel || v.framework != noFramework:
+		if tail := v.tail(); tail.state == ready && !tail.vm.aborting {
+			return tail.start(runner, quiet{})
+		}
+	case v.state == waitingMessage && v.model == theRunModel && v.vm.informCreated(v):
 		return v.start(runner, quiet{})
 	}
 	return hypercall.Outcome{}
-}
-
-// Framework messages in w2 of direct requests and responses (DEN0077A §18.3).
-const (
-	frameworkVMCreated  = 1<<31 | 4
-	frameworkVMCreated2 = 1<<31 | 5 // the response
-)
-
-// tellOfNextVM makes v serve the message that the next VM was created. It is false where there is none.
-func (p *partition) tellOfNextVM(v *vcpu) bool {
-	if !p.ffa.WantsVMs {
-		return false
-	}
-	for p.ffa.toldVMs < len(p.core.vms) {
-		of := &p.core.vms[p.ffa.toldVMs]
-		p.ffa.toldVMs++
-		if of == p || of.ffa.Secure {
-			continue
-		}
-		v.kind, v.framework = direct32, true
-		v.mail = [hypercall.NumRegs]uint64{0: uint64(ffaDirectReq), 1: uint64(p.ffa.ID), 2: frameworkVMCreated, 5: uint64(of.ffa.ID)}
-		v.serve()
-		return true
-	}
-	return false
 }
 
 // quiet answers calls that were never made.
@@ -63,6 +40,7 @@ func (s *ffa) secondaryEPRegister(v *vcpu, _ hypercall.FuncID, a ffaArgs) hyperc
 	case !ok || a[1]%4 != 0 || claim.access(v.vm.index)&Execute == 0:
 		st = invalid
 	default:
+		v.vm.entry = a[1]
 		for i := range v.vm.vcpus {
 			if u := &v.vm.vcpus[i]; u.state == off {
 				u.state, u.model = ready, theInitialModel
@@ -80,7 +58,7 @@ const managedExitGrace = 4
 // exits asks v, which is to be preempted, to give the CPU back itself by its response to the request that it serves, if
 // it is a partition that wants to be asked. It may go on for a while.
 func (v *vcpu) exits() bool {
-	if !v.vm.ffa.ManagedExit || v.model != theDirectModel || v.exiting == managedExitGrace || v.irqs.enabled>>ManagedExitIRQ&1 == 0 {
+	if !v.vm.ffa.ManagedExit || v.model != theDirectModel || v.framework != noFramework || v.exiting == managedExitGrace || v.irqs.enabled>>ManagedExitIRQ&1 == 0 {
 		return false
 	}
 	if v.exiting++; v.exiting == 1 {

@@ -9,7 +9,7 @@ import (
 
 func TestPartitionIsInitializedAndToldOfEachVMBeforeThePrimaryRuns(t *testing.T) {
 	r := newFFARig(t, func(cfg *Config) {
-		cfg.Partitions[2].Secure, cfg.Partitions[2].WantsVMs = true, true
+		cfg.Partitions[2].Secure, cfg.Partitions[2].WantsCreated = true, true
 		cfg.Partitions[3].Secure = true
 	}, 1, 1, 1, 1)
 	p, b := r.guest(0), r.guest(2)

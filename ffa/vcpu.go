@@ -31,19 +31,31 @@ type vcpu struct {
 	untold  bool  // it woke, and the primary does not know: see Core.Wake
 
 	// Direct requests of FF-A: see chain.go.
-	model     runtimeModel
-	caller    *vcpu // whose request it serves, or nil
-	callee    *vcpu // that serves its request, or nil
-	kind      requestKind
-	queued    bool  // its request is in mail until its first wait
-	framework bool  // it serves a message of the partition manager
-	exiting   uint8 // preemptions that its request has outlived since it was asked to end that
-	mail      [hypercall.NumRegs]uint64
+	model   runtimeModel
+	caller  *vcpu // whose request it serves, or nil
+	callee  *vcpu // that serves its request, or nil
+	kind    requestKind
+	queued  bool  // its request is in mail until it waits for one
+	exiting uint8 // preemptions that its request has outlived since it was asked to end that
+	mail    [hypercall.NumRegs]uint64
+
+	// Framework messages: see framework.go and power.go.
+	framework frameworkKind // that it serves, before any request
+	about     uint16        // the VM that the message is about
+	dying     bool          // its VM is dead, and it has the pCPU, or waits for it, until everybody knows
+	unpowered bool          // off, with its pCPU
+	telling   uint16        // of the primary: the next VM to tell that its pCPU goes off
+	kept      bool          // of the primary: one did not agree
 
 	line line
 
 	notified   vcpuNotifications
 	sriDelayed bool // of the primary: it is interrupted when it has its pCPU back
+}
+
+// stopped reports whether v has something to do or could have, and nobody runs it.
+func (v *vcpu) stopped() bool {
+	return !v.vm.aborting && (v.state == ready || v.state == waitingInterrupt)
 }
 
 // leave gives the pCPU back to the primary vCPU that lent it, whose call is answered with res. It is

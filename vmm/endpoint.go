@@ -3,6 +3,7 @@ package vmm
 import (
 	"github.com/hfvmm/hfvmm/ffa"
 	"github.com/hfvmm/hfvmm/ffa/wire"
+	"github.com/hfvmm/hfvmm/vmm/boot"
 )
 
 // Notify says by which interrupts a VM with a GIC learns of FF-A's notifications.
@@ -55,7 +56,9 @@ func (m *Machine) endpoint(v *vm) ffa.Endpoint {
 	e.Services, e.Secure = s.services(), s.Secure
 	if f := s.Manifest; f != nil {
 		e.ID, e.Secure, e.Version = f.ID, f.Secure, wire.Version(f.Version)
-		e.NoNotifications, e.ManagedExit, e.WantsVMs = !f.Notifications, f.ManagedExit, f.VMMessages != 0
+		e.NoNotifications, e.ManagedExit = !f.Notifications, f.ManagedExit
+		e.WantsCreated, e.WantsDestroyed = f.VMMessages&boot.VMCreated != 0, f.VMMessages&boot.VMDestroyed != 0
+		e.WantsCPUOff = f.PowerMessages&boot.PowerCPUOff != 0
 	}
 	return e
 }

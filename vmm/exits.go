@@ -25,6 +25,9 @@ func (p *pcpu) exit(v *vcpu, err error) (out hypercall.Outcome, ok bool) {
 		if flags&kvmarm.HypercallSMC != 0 {
 			conduit = hypercall.SMC
 		}
+		if v == p.home && hypercall.FuncID(fn) == hypercall.PSCICPUOff {
+			return p.powerOff()
+		}
 		return v.vm.table.Dispatch(&v.VCPU, hypercall.FuncID(fn), conduit), true
 	case kvmarm.ExitMMIO:
 		if v == p.home {

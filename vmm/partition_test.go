@@ -15,7 +15,7 @@ import (
 // manifest is that of a partition of program ffa_boot. Its blob only begins like one.
 func manifest(order int) *boot.PartitionManifest {
 	return &boot.PartitionManifest{
-		Version: 1<<16 | 1, Contexts: 2, Secure: true, BootOrder: order, BootInformation: true, ManagedExit: true, VMMessages: 1,
+		Version: 1<<16 | 1, Contexts: 2, Secure: true, BootOrder: order, BootInformation: true, ManagedExit: true, VMMessages: boot.VMCreated,
 		Services: []boot.PartitionService{{UUID: [16]byte{1}, Messaging: boot.MessagingDirectReceive}},
 		Blob:     []byte{0xd0, 0x0d, 0xfe, 0xed},
 	}
@@ -54,6 +54,27 @@ func TestPartitionsWithManifestsStartInTheirOrderBeforeThePrimary(t *testing.T) 
 		"ffa_boot1: ffa_boot: partition 0x8002", "ffa_boot1: ffa_boot: VM 1 created",
 		"ffa_boot0: ffa_boot: partition 0x8001", "ffa_boot0: ffa_boot: VM 1 created",
 	}
+	if !slices.Equal(r.lines, want) {
+		t.Errorf("debug log %q, want %q", r.lines, want)
+	}
+}
+
+func TestPartitionsAreToldOfVMsThatDieAndCPUsThatGoOff(t *testing.T) {
+	var r record
+	cfg := machine(t, &r, 2, "ffa_told", "ffa_told*2", "ffa_told*2", "ffa_told")
+	for i := range cfg.Secondaries[:2] {
+		f := manifest(i)
+		f.ManagedExit, f.VMMessages, f.PowerMessages = false, boot.VMCreated|boot.VMDestroyed, boot.PowerCPUOff
+		cfg.Secondaries[i].Manifest = f
+	}
+	if ending, err := run(t, cfg); ending != PoweredOff || err != nil || !strings.HasSuffix(r.console.String(), "PASS\r\n") {
+		t.Fatalf("ending %v, error %v\n%v", ending, err, &r)
+	}
+	var want []string
+	for _, second := range []string{"goes off", "goes off", "stays on", "goes off"} {
+		want = append(want, "ffa_told0: ffa_told: CPU 1 goes off", "ffa_told1: ffa_told: CPU 1 "+second)
+	}
+	want = append(want, "ffa_told0: ffa_told: VM 4 is gone", "ffa_told1: ffa_told: VM 4 is gone")
 	if !slices.Equal(r.lines, want) {
 		t.Errorf("debug log %q, want %q", r.lines, want)
 	}

@@ -24,7 +24,7 @@ type pcpu struct {
 	home  *vcpu
 	power chan struct{} // one token for each CPU_ON of home
 	watch watcher
-	early bool // the primary has not started
+	early bool // home does not run: the primary has not started, or partitions are told that the pCPU goes off
 	alarm alarm
 
 	tid      atomic.Int64
@@ -156,6 +156,7 @@ func (p *pcpu) preempt(v *vcpu) hypercall.Outcome {
 func (p *pcpu) apply(out hypercall.Outcome) bool {
 	p.m.sgis.deliver(p.m)
 	if out.Wake != nil {
+		p.m.core.PowerOn(out.Wake)
 		p.m.pcpus[out.Wake.ID.Index].powerOn()
 	}
 	switch out.Action {

@@ -27,7 +27,8 @@ type PartitionManifest struct {
 	ManagedExit     bool   // it is asked to give the CPU back, rather than preempted
 	ManagedExitVIRQ bool   // asked by a virtual IRQ, else FIQ
 	NSInterrupts    int    // what an interrupt of the primary does while it runs: a row of nsInterruptActions
-	VMMessages      uint32 // framework messages about VMs that it wants: bit 0 created
+	VMMessages      uint32 // framework messages about VMs that it wants: a set of VMCreated and VMDestroyed
+	PowerMessages   uint32 // framework messages about power that it wants: PowerCPUOff or none
 
 	Blob []byte // the device tree itself
 }
@@ -55,6 +56,16 @@ const (
 	NSInterruptManagedExit
 	NSInterruptSignaled
 	nsInterruptActions
+)
+
+// Events of which a partition is told by framework messages.
+const (
+	VMCreated   = 1 << 0 // of vm-availability-messages
+	VMDestroyed = 1 << 1
+
+	PowerCPUOff  = 1 << 0 // of power-management-messages
+	powerSuspend = 1 << 1
+	powerResume  = 1 << 2
 )
 
 const (
@@ -170,8 +181,9 @@ var partitionProperties = map[string]partitionRow{
 		m.ManagedExitVIRQ = true
 		return nil
 	}},
-	"ns-interrupts-action":     {read: (*PartitionManifest).readNSInterrupts},
-	"vm-availability-messages": {read: (*PartitionManifest).readVMMessages},
+	"ns-interrupts-action":      {read: (*PartitionManifest).readNSInterrupts},
+	"vm-availability-messages":  {read: (*PartitionManifest).readVMMessages},
+	"power-management-messages": {read: (*PartitionManifest).readPowerMessages},
 
 	"load-address":              {refused: "hfvmm chooses where a partition lies"},
 	"auxiliary-id":              {refused: "a partition has one id"},
@@ -179,7 +191,6 @@ var partitionProperties = map[string]partitionRow{
 	"has-primary-scheduler":     {refused: "only the primary schedules"},
 	"time-slice-mem":            {refused: "operations on memory are not sliced"},
 	"sri-interrupts-policy":     {refused: "the schedule receiver interrupt is always the primary's"},
-	"power-management-messages": {refused: "no messages about power are sent"},
 	"lifecycle-support":         {refused: "partitions are not restarted"},
 	"abort-action":              {refused: "an aborted partition stays dead"},
 	"live-activation-support":   {refused: "partitions are not replaced while they run"},
@@ -343,9 +354,15 @@ func (m *PartitionManifest) readNSInterrupts(p partitionProperty) error {
 }
 
 func (m *PartitionManifest) readVMMessages(p partitionProperty) error {
-	n, err := p.number(0, 3)
-	if m.VMMessages = uint32(n); err == nil && n > 1 {
-		err = fmt.Errorf("its property %s asks for messages about VMs that are destroyed, which cannot be honoured: none is before the machine ends; give it 0 or 1", p.name)
+	n, err := p.number(0, VMCreated|VMDestroyed)
+	m.VMMessages = uint32(n)
+	return err
+}
+
+func (m *PartitionManifest) readPowerMessages(p partitionProperty) error {
+	n, err := p.number(0, PowerCPUOff|powerSuspend|powerResume)
+	if m.PowerMessages = uint32(n); err == nil && n&^PowerCPUOff != 0 {
+		err = fmt.Errorf("its property %s is %#x, and CPU_SUSPEND cannot be told of: it never takes a CPU's state away here; give it 0 or 1", p.name, n)
 	}
 	return err
 }

@@ -33,7 +33,7 @@ var opteeUUID = [16]byte{0x48, 0x61, 0x78, 0xe0, 0xe7, 0xf8, 0x11, 0xe3, 0xbc, 0
 func TestPartitionManifestOfVersion10IsRead(t *testing.T) {
 	n := partition(u32("uuid", 0xe0786148, 0xe311f8e7, 0x02005ebc, 0x1bc5d5a5, 1, 2, 3, 4), u32("entrypoint-offset", 0x4000),
 		u32("boot-order", 5), u32("id", 0x8001), u32("gp-register-num", 2), present("notification-support"), present("managed-exit"),
-		present("managed-exit-virq"), u32("vm-availability-messages", 1), u32("xlat-granule", 0), str("description", "a partition"))
+		present("managed-exit-virq"), u32("vm-availability-messages", 3), u32("power-management-messages", 1), u32("xlat-granule", 0), str("description", "a partition"))
 	n.Children = []*dt.Node{child("boot-info", "arm,ffa-manifest-boot-info", present("ffa_manifest"))}
 	b := blob(t, n)
 	got, err := ParsePartitionManifest(b)
@@ -46,7 +46,7 @@ func TestPartitionManifestOfVersion10IsRead(t *testing.T) {
 			{opteeUUID, MessagingDirectReceive | MessagingDirectSend},
 			{[16]byte{1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4}, MessagingDirectReceive | MessagingDirectSend},
 		},
-		Notifications: true, BootInformation: true, ManagedExit: true, ManagedExitVIRQ: true, NSInterrupts: NSInterruptManagedExit, VMMessages: 1,
+		Notifications: true, BootInformation: true, ManagedExit: true, ManagedExitVIRQ: true, NSInterrupts: NSInterruptManagedExit, VMMessages: VMCreated | VMDestroyed, PowerMessages: PowerCPUOff,
 		Blob: b,
 	}
 	if d := cmp.Diff(want, got); d != "" {
@@ -111,7 +111,8 @@ func TestPartitionManifestThatCannotBeHonouredIsRefusedByName(t *testing.T) {
 		"vm-availability-messages is 0x4":                          partition(u32("vm-availability-messages", 4)),
 		"boot-order is not a number":                               partition(str("boot-order", "first")),
 		"load-address cannot be honoured: hfvmm chooses":           partition(u32("load-address", 0x4000_0000)),
-		"power-management-messages cannot be honoured: no mess":    partition(u32("power-management-messages", 1)),
+		"power-management-messages is 0x3, and CPU_SUSPEND cannot": partition(u32("power-management-messages", 3)),
+		"power-management-messages is 0x8":                         partition(u32("power-management-messages", 8)),
 		"node devices cannot be honoured: no devices are assigned": with(child("devices", "arm,ffa-manifest-device-regions")),
 		"node what, compatible with \"x\", is unknown":             with(child("what", "x")),
 		"boot-info asks for hob_list":                              with(child("boot-info", "arm,ffa-manifest-boot-info", present("hob_list"))),

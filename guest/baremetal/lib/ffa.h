@@ -48,6 +48,11 @@
 #define FFA_ABORTED            (-8)
 #define FFA_NO_DATA            (-9)
 
+// Framework messages, in w2 of direct requests.
+#define FFA_POWER        0x80000000u
+#define FFA_VM_CREATED   0x80000004u
+#define FFA_VM_DESTROYED 0x80000006u
+
 #define FFA_VERSION_1_1 0x10001u
 #define FFA_VERSION_1_2 0x10002u
 
