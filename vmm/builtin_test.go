@@ -24,7 +24,7 @@ func withoutPrimary(t *testing.T, r *record, input string, secondaries ...string
 	t.Helper()
 	cfg := machine(t, r, 1, "", secondaries...)
 	cfg.Primary.Kernel = ""
-	if strings.HasPrefix(secondaries[0], "hf_") {
+	if strings.HasPrefix(secondaries[0], "hf") {
 		cfg.ABI = HF
 	}
 	cfg.ConsoleIn = strings.NewReader(input)
@@ -52,12 +52,12 @@ func TestBuiltinSchedulerRunsSecondariesByTheRules(t *testing.T) {
 		want        string // of the output, a regular expression
 	}{
 		{"lines come back from an echo", []string{"echo"}, many.String(), regexp.QuoteMeta(many.String())},
-		{"in the interface of January 2019 too", []string{"hf_echo"}, many.String(), regexp.QuoteMeta(many.String())},
+		{"in the interface of January 2019 too", []string{"hf/echo"}, many.String(), regexp.QuoteMeta(many.String())},
 		{"the longest line and one without an end are messages", []string{"echo"},
 			strings.Repeat("x", scheduler.MaxMessage) + "\n\nlast", strings.Repeat("x", scheduler.MaxMessage) + "\n\nlast\n"},
 		{"two secondaries pass a message on", []string{"relay", "relay"}, "3 1 round\n3 1 and round\n", "round\nand round\n"},
 		{"full mailboxes are reported when they become writable", []string{"flood", "sink"}, "3 100\n", `(?s)^(received 100 bad 0\n|sent 100 busy \d+\n){2}$`},
-		{"and in the interface of January 2019", []string{"hf_flood", "hf_echo"}, string(numbers), `(?s)^\x32\x00\x00\x00....\n$`},
+		{"and in the interface of January 2019", []string{"hf_flood", "hf/echo"}, string(numbers), `(?s)^\x32\x00\x00\x00....\n$`},
 		{"timers are waited for", []string{"timer"}, "20000 5\n", `^(tick \d after \d+ us\n){5}$`},
 		{"a second vCPU is switched on and signalled", []string{"two*2"}, "a\nb\n", "vcpu 1: a\nvcpu 1: b\n"},
 		{"without input they run until they are at rest", []string{"echo", "waiter"}, "", "^$"},
@@ -91,7 +91,7 @@ func TestBuiltinSchedulerSaysWhichSecondaryFailed(t *testing.T) {
 	}{
 		{"the end comes when the first aborts", []string{"fault", "busy"}, "w\nlost\n", Failed, `secondary "fault0" aborted`, ""},
 		{"the others go on when another aborts", []string{"relay", "fault"}, "3 w\n1 alive\n", Failed, `secondary "fault1" aborted`, "alive\n"},
-		{"an abort is noticed where the interface has no word for it", []string{"hf_echo", "echo"}, "hello\n", Failed, `secondary "echo1" aborted`, "hello\n"},
+		{"an abort is noticed where the interface has no word for it", []string{"hf/echo", "echo"}, "hello\n", Failed, `secondary "echo1" aborted`, "hello\n"},
 		{"a line that nobody takes is named", []string{"deaf"}, "one\n", Failed, `secondary "deaf0" takes no more messages: line 1 of the input was not delivered`, ""},
 		{"a line longer than a message is refused", []string{"echo"}, "short\n" + strings.Repeat("x", scheduler.MaxMessage+1), BadInput, "line 2 of the input has more than the 4096 bytes of a message", ""},
 	} {

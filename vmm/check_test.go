@@ -127,7 +127,7 @@ func TestBadSchedulerIsToldEachRuleThatItBreaks(t *testing.T) {
 		broken      []string
 	}{
 		{"bad_scheduler", []string{"echo", "busy"}, []string{"msg-wait", "interrupt", "waiters-drained"}},
-		{"hf_echo", []string{"hf_echo", "hf_flood"}, []string{"msg-wait"}}, // once, to see what it is told
+		{"hf_echo", []string{"hf/echo", "hf_flood"}, []string{"msg-wait"}}, // once, to see what it is told
 	} {
 		t.Run(c.primary, func(t *testing.T) {
 			var r record

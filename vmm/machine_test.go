@@ -135,7 +135,7 @@ func TestGuestProgramsPass(t *testing.T) {
 		{"full mailboxes are reported when they become writable and nothing is lost", 1, "flood", []string{"flood", "sink", "echo"}},
 		{"two secondaries pass a message round", 1, "relay", []string{"relay", "relay"}},
 		{"a secondary powers on and signals its second vCPU", 1, "two", []string{"two*2"}},
-		{"in the interface of January 2019, messages come back and full mailboxes are reported", 1, "hf_echo", []string{"hf_echo", "hf_flood"}},
+		{"in the interface of January 2019, messages come back and full mailboxes are reported", 1, "hf_echo", []string{"hf/echo", "hf_flood"}},
 		{"in FF-A, partitions are found and answer direct requests", 1, "ffa_echo", []string{"ffa_echo", "ffa_echo"}},
 		{"in FF-A, requests that go on from partition to partition are answered or refused, from two CPUs at once", 2, "ffa_storm", []string{"ffa_relay", "ffa_relay", "ffa_relay", "busy"}},
 		{"in FF-A, each notification arrives, with an interrupt for who is to be run", 1, "ffa_notify", []string{"ffa_notify"}},

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // primary_hf_echo: the interface of January 2019. Messages of many sizes come back, full mailboxes are
-// reported when they become writable, and a secondary floods another. Secondaries: hf_echo, hf_flood.
+// reported when they become writable, and a secondary floods another. Secondaries: hf/echo, hf_flood.
 #include "scheduler.h"
 
 #include "hf.h"

@@ -1,15 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // ffa_echo: answers every direct request with what it brought, and every indirect message with the same.
-#include "ffa.h"
+#include "ffa_service.h"
 #include "service.h"
-
-static void expect(const char *what, struct ffa_regs r, uint32_t fn)
-{
-	if (ffa_func(&r) != fn) {
-		print("FAIL %s: 0x%lx %d\n", what, r.x[0], ffa_errno(&r));
-		die();
-	}
-}
 
 // Sends back what is in rx, if anything.
 static void echo_message(uint16_t self)
@@ -22,28 +14,26 @@ static void echo_message(uint16_t self)
 		return;
 	*out = (struct ffa_message){ .offset = sizeof(*out), .receiver = in->sender, .sender = self, .size = in->size };
 	memcpy(tx + out->offset, rx + in->offset, in->size);
-	expect("release", ffa_call(FFA_RX_RELEASE, 0, 0, 0, 0), FFA_SUCCESS);
+	ffa_expect("release", ffa_call(FFA_RX_RELEASE, 0, 0, 0, 0), FFA_SUCCESS);
 	for (;;) {
 		r = ffa_call(FFA_MSG_SEND2, 0, 0, 0, 0);
 		if (ffa_errno(&r) != FFA_BUSY)
 			break;
 		ffa_call(FFA_YIELD, 0, 0, 0, 0);
 	}
-	expect("send", r, FFA_SUCCESS);
+	ffa_expect("send", r, FFA_SUCCESS);
 }
 
 void main(uint64_t memory)
 {
 	static const char greeting[] = "ffa_echo: hello\n";
 	uint64_t text[2];
-	struct ffa_regs r = ffa_call(FFA_VERSION, FFA_VERSION_1_2, 0, 0, 0);
+	struct ffa_regs r;
 
 	(void)memory;
-	expect("version", r, FFA_VERSION_1_2);
-	expect("map", ffa_call(FFA_RXTX_MAP, (uintptr_t)tx, (uintptr_t)rx, 1, 0), FFA_SUCCESS);
+	uint16_t me = ffa_start();
 	memcpy(text, greeting, sizeof(text));
-	expect("log", ffa_call(FFA_CONSOLE_LOG | 1u << 30, sizeof(text), text[0], text[1], 0), FFA_SUCCESS);
-	uint16_t me = (uint16_t)ffa_call(FFA_ID_GET, 0, 0, 0, 0).x[2];
+	ffa_expect("log", ffa_call(FFA_CONSOLE_LOG | 1u << 30, sizeof(text), text[0], text[1], 0), FFA_SUCCESS);
 	r = ffa_call(FFA_MSG_WAIT, 0, 0, 0, 0);
 	for (;;) {
 		uint16_t from = high(r.x[1]), self = low(r.x[1]);

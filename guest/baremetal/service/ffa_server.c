@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // ffa_server: does what direct requests ask for, in x3 (or x4 of a second-generation request, where everything stands
 // one further): see the jobs below. The answer has in the same place 0 or an error of FF-A.
+#include "ffa_service.h"
 #include "region.h"
 #include "service.h"
 
@@ -63,23 +64,12 @@ static uint64_t serve(uint16_t from, uint64_t job, uint64_t x[3])
 	return (uint64_t)FFA_INVALID_PARAMETERS;
 }
 
-static void expect(const char *what, struct ffa_regs r, uint32_t fn)
-{
-	if (ffa_func(&r) != fn) {
-		print("FAIL %s: 0x%lx %d\n", what, r.x[0], ffa_errno(&r));
-		die();
-	}
-}
-
 void main(uint64_t memory_size)
 {
 	struct ffa_regs r;
 
 	(void)memory_size;
-	expect("version", ffa_call(FFA_VERSION, FFA_VERSION_1_2, 0, 0, 0), FFA_VERSION_1_2);
-	r = ffa_call(FFA_ID_GET, 0, 0, 0, 0);
-	self = (uint16_t)r.x[2];
-	expect("map", ffa_call(FFA_RXTX_MAP, (uintptr_t)tx, (uintptr_t)rx, 1, 0), FFA_SUCCESS);
+	self = ffa_start();
 	r = ffa_call(FFA_MSG_WAIT, 0, 0, 0, 0);
 	for (;;) {
 		uint16_t from = (uint16_t)(r.x[1] >> 16);

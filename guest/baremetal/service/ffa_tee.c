@@ -6,6 +6,7 @@
 //	command 1   inverts the memory of the first parameter and returns the sum of its bytes in the second's a
 #define REGION_MAX_RANGES 64u
 
+#include "ffa_service.h"
 #include "region.h"
 #include "service.h"
 
@@ -219,23 +220,12 @@ static void answer(uint16_t client, uint64_t w[5])
 	}
 }
 
-static void expect(const char *what, struct ffa_regs r, uint32_t fn)
-{
-	if (ffa_func(&r) != fn) {
-		print("FAIL %s: 0x%lx %d\n", what, r.x[0], ffa_errno(&r));
-		die();
-	}
-}
-
 void main(uint64_t memory)
 {
 	struct ffa_regs r;
 
 	(void)memory;
-	expect("version", ffa_call(FFA_VERSION, FFA_VERSION_1_2, 0, 0, 0), FFA_VERSION_1_2);
-	r = ffa_call(FFA_ID_GET, 0, 0, 0, 0);
-	self = (uint16_t)r.x[2];
-	expect("map", ffa_call(FFA_RXTX_MAP, (uintptr_t)tx, (uintptr_t)rx, 1, 0), FFA_SUCCESS);
+	self = ffa_start();
 	r = ffa_call(FFA_MSG_WAIT, 0, 0, 0, 0);
 	for (;;) {
 		uint16_t client = (uint16_t)(r.x[1] >> 16);

@@ -33,8 +33,7 @@ static void wait(void)
 
 void main(uint64_t x0)
 {
-	(void)x0;
-	if (jan_call(JAN_VM_CONFIGURE, (uintptr_t)tx, (uintptr_t)rx, 0) != 0)
+	if (x0 != 0 || jan_call(JAN_VM_CONFIGURE, (uintptr_t)tx, (uintptr_t)rx, 0) != 0)
 		die();
 	jan_call(JAN_INTERRUPT_ENABLE, INTID_WRITABLE, true, 0);
 	for (;;) {

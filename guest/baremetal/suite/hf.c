@@ -5,7 +5,7 @@
 #include "hf.h"
 #include "trespass.h"
 
-TEST(hf, ids_and_counts, "abi=hf cpus=2 vm=hf_echo vm=hf_flood")
+TEST(hf, ids_and_counts, "abi=hf cpus=2 vm=hf/echo vm=hf_flood")
 {
 	check(jan_call(JAN_VM_GET_ID, 0, 0, 0) == JAN_PRIMARY, "id");
 	check(jan_call(JAN_VM_GET_COUNT, 0, 0, 0) == 3, "count");

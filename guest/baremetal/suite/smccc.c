@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The version of the calling convention that a VM is told: KVM's, or 1.2 once it asked whether it may ask.
+#include "registers.h"
 #include "suite.h"
 
 #define SMCCC_VERSION 0x80000000u
@@ -99,56 +100,17 @@ TEST(smccc, every_cpu_is_answered, "smccc=1.2 cpus=2")
 	check(version(by_hvc) == SMCCC_1_2, "answer to CPU 0 after those to CPU 1");
 }
 
-// Every register that the function does not return is as it was.
-static void check_preserved(void)
-{
-	struct {
-		uint64_t x[18];
-	} r;
-
-	for (uint64_t i = 0; i < 18; i++)
-		r.x[i] = 0x1111111111111111 * (i % 15 + 1) + i;
-	r.x[0] = PSCI_FEATURES;
-	r.x[1] = SMCCC_VERSION;
-	asm volatile("mov x18, #2\n"
-		     "1:\n"
-		     "ldp x2, x3, [%0, #16]\n"
-		     "ldp x4, x5, [%0, #32]\n"
-		     "ldp x6, x7, [%0, #48]\n"
-		     "ldp x8, x9, [%0, #64]\n"
-		     "ldp x10, x11, [%0, #80]\n"
-		     "ldp x12, x13, [%0, #96]\n"
-		     "ldp x14, x15, [%0, #112]\n"
-		     "ldp x16, x17, [%0, #128]\n"
-		     "ldp x0, x1, [%0]\n"
-		     "hvc #0\n"
-		     "subs x18, x18, #1\n"
-		     "b.eq 2f\n"
-		     "mov x0, #0x80000000\n"
-		     "str x0, [%0]\n"
-		     "b 1b\n"
-		     "2:\n"
-		     "stp x2, x3, [%0, #16]\n"
-		     "stp x4, x5, [%0, #32]\n"
-		     "stp x6, x7, [%0, #48]\n"
-		     "stp x8, x9, [%0, #64]\n"
-		     "stp x10, x11, [%0, #80]\n"
-		     "stp x12, x13, [%0, #96]\n"
-		     "stp x14, x15, [%0, #112]\n"
-		     "stp x16, x17, [%0, #128]\n"
-		     "stp x0, x1, [%0]\n"
-		     :
-		     : "r"(&r)
-		     : "memory", "cc", "x0", "x1", "x2", "x3", "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13",
-		       "x14", "x15", "x16", "x17", "x18");
-	check(r.x[0] == SMCCC_1_2, "answer 0x%lx", r.x[0]);
-	for (uint64_t i = 4; i < 18; i++)
-		check(r.x[i] == 0x1111111111111111 * (i % 15 + 1) + i, "x%lu is 0x%lx", i, r.x[i]);
-}
-
 TEST(smccc, registers_are_preserved, "smccc=1.2")
 {
-	check_preserved();
+	static const struct kept_call calls[] = {
+		{ .fn = PSCI_FEATURES, .x0 = 0, .args = { SMCCC_VERSION } },
+		{ .fn = SMCCC_VERSION, .x0 = SMCCC_1_2 },
+		{ .fn = PSCI_FEATURES, .x0 = 0, .args = { SMCCC_VERSION }, .smc = 1 },
+		{ .fn = SMCCC_VERSION, .x0 = SMCCC_1_2, .smc = 1 },
+	};
+	char text[128];
+
+	check(kept_calls(calls, 4, text, sizeof(text)) == 4, "%s", text);
 }
 
 TEST(smccc, host_answers_itself, "")
