@@ -68,16 +68,23 @@ void begin(void);
 // Makes a test on each of its CPUs, by HVC and by SMC.
 void everywhere(uint32_t count, void (*fn)(void));
 
-#define PE_TEST(name)                                                        \
-	static void name(void);                                              \
-	TEST(sdei_1, name, "cpus=1 sdei=primary") { everywhere(1, name); }   \
-	PES_TEST(name)
+#define PE_TEST(name)  SDEI_TEST(name, "cpus=1 sdei=primary", "cpus=2 sdei=primary", "cpus=8 sdei=primary")
+#define PES_TEST(name) SDEI_PES_TEST(name, "cpus=2 sdei=primary", "cpus=8 sdei=primary") // that takes more than one
 
-// For what takes more than one.
-#define PES_TEST(name)                                                       \
-	static void name(void);                                              \
-	TEST(sdei_2, name, "cpus=2 sdei=primary") { everywhere(2, name); }   \
-	TEST(sdei_8, name, "cpus=8 sdei=primary") { everywhere(8, name); }   \
+// The same where the host raises events.
+#define PE_RAISE_TEST(name) \
+	SDEI_TEST(name, "cpus=1 sdei=primary raise", "cpus=2 sdei=primary raise", "cpus=8 sdei=primary raise")
+#define PES_RAISE_TEST(name) SDEI_PES_TEST(name, "cpus=2 sdei=primary raise", "cpus=8 sdei=primary raise")
+
+#define SDEI_TEST(name, one, two, eight)               \
+	static void name(void);                        \
+	TEST(sdei_1, name, one) { everywhere(1, name); } \
+	SDEI_PES_TEST(name, two, eight)
+
+#define SDEI_PES_TEST(name, two, eight)                  \
+	static void name(void);                          \
+	TEST(sdei_2, name, two) { everywhere(2, name); }   \
+	TEST(sdei_8, name, eight) { everywhere(8, name); } \
 	static void name(void)
 
 #define expect(call, want)                                                           \
@@ -107,7 +114,7 @@ void expect_pattern(void);
 void raise_uart(void);
 
 // Has the host raise an event on this CPU: it has been taken, if it can be, when this returns. A handler that
-// interrupts this cannot use it itself. The machine line says "raise".
+// interrupts this cannot use it itself. For PE_RAISE_TEST.
 void raise(uint32_t event);
 
 void unmask(void);

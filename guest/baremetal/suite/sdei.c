@@ -410,3 +410,43 @@ PES_TEST(a_shared_event_has_one_handler_at_a_time_where_it_is_routed_to)
 	check(pes[here].events == 1, "two PEs took a shared event");
 	on(there, mask_here);
 }
+
+// What a CPU stores before it signals is there for the handler, without a barrier of either.
+#define WORDS  16u
+#define STORES 50u
+
+static struct {
+	uint64_t value;
+	uint8_t apart[56];
+} words[WORDS] __attribute__((aligned(64)));
+
+static uint64_t stored, looked, stale;
+
+static void look_for_stores(uint32_t event)
+{
+	(void)event;
+	for (uint32_t i = WORDS; i-- > 0;)
+		stale += load(&words[i].value) != load(&stored);
+	dmb();
+	store(&looked, load(&stored));
+}
+
+PES_TEST(a_handler_sees_what_was_stored_before_the_signal)
+{
+	uint32_t there = other();
+
+	on(there, hear);
+	pes[there].work = look_for_stores;
+	for (uint64_t n = 1; n <= STORES; n++) {
+		store(&stored, n);
+		for (uint32_t i = 0; i < WORDS; i++)
+			store(&words[i].value, n);
+		expect(signal(there), 0);
+		while (load(&looked) != n)
+			;
+		dmb();
+	}
+	check(pes[there].events == STORES, "%u events", pes[there].events);
+	check(stale == 0, "%lu words were stale", stale);
+	on(there, begin);
+}

@@ -85,6 +85,17 @@ static void switch_off(void)
 	cpu_off();
 }
 
+// Switches the other CPU off, and waits until it is.
+static void switch_other_off(void)
+{
+	uint32_t there = other();
+
+	give(there, switch_off);
+	while (cpu_state(there) != CPU_IS_OFF)
+		;
+	forget(there);
+}
+
 // What a CPU finds that has just been switched on.
 static void be_new(void)
 {
@@ -115,10 +126,7 @@ PES_TEST(a_cpu_is_switched_on_in_a_handler)
 	p->work = switch_other_on;
 	for (uint32_t n = 1; n <= ROUNDS; n++) {
 		on(there, hear); // which its next life has to forget
-		give(there, switch_off);
-		while (cpu_state(there) != CPU_IS_OFF)
-			;
-		forget(there);
+		switch_other_off();
 		expect(signal(cpu_index()), 0);
 		check(p->events == n, "%u events", p->events);
 		expect(sdei(SDEI_STATUS, 0, 0), REGISTERED | ENABLED);
@@ -153,6 +161,85 @@ PES_TEST(power_off_in_a_handler_completes_it)
 		forget(there);
 		on(there, complete_nothing);
 	}
+}
+
+static void unmask_and_look(void)
+{
+	complete_nothing();
+	unmask();
+}
+
+// A shared event whose PE is off waits for it, or until it is routed to another one.
+PES_RAISE_TEST(a_shared_event_waits_for_a_pe_that_is_off)
+{
+	uint32_t here = cpu_index(), there = other();
+
+	if (here != 0)
+		return;
+	unmask();
+	for (uint32_t critical = 0; critical < 2; critical++) {
+		uint32_t event = critical ? SHARED_CRITICAL : SHARED;
+
+		pes[here].events = pes[there].events = 0;
+		on(there, begin);
+		expect(reg(event), 0);
+		expect(sdei_call(SDEI_ROUTING_SET, event, TO_PE, there, 0, 0), 0);
+		expect(sdei(SDEI_ENABLE, event, 0), 0);
+		switch_other_off();
+		expect(sdei(SDEI_STATUS, event, 0), REGISTERED | ENABLED);
+		expect(sdei(SDEI_GET_INFO, event, 4), there);
+		raise(event);
+		check(cpu_state(there) == CPU_IS_OFF, "an event switched a CPU on");
+		check(pes[here].events == 0 && pes[there].events == 0, "somebody took an event of a PE that is off");
+		on(there, complete_nothing); // which switches it on, masked
+		check(pes[here].events == 0 && pes[there].events == 0, "somebody took an event of a PE that is masked");
+		on(there, unmask_and_look);
+		await(there, 1);
+
+		switch_other_off();
+		raise(event);
+		expect(sdei_call(SDEI_ROUTING_SET, event, TO_PE, here, 0, 0), SDEI_DENIED); // it is enabled
+		expect(sdei(SDEI_DISABLE, event, 0), 0);
+		expect(sdei_call(SDEI_ROUTING_SET, event, TO_PE, here, 0, 0), 0);
+		check(pes[here].events == 0, "an event that is disabled");
+		expect(sdei(SDEI_ENABLE, event, 0), 0);
+		check(pes[here].events == 1, "%u events", pes[here].events);
+
+		expect(sdei(SDEI_DISABLE, event, 0), 0);
+		expect(sdei(SDEI_ROUTING_SET, event, 0), 0); // to any: this one is the only one that is not off
+		expect(sdei(SDEI_ENABLE, event, 0), 0);
+		raise(event);
+		check(pes[here].events == 2 && pes[there].events == 1, "%u and %u events", pes[here].events, pes[there].events);
+		expect(sdei(SDEI_UNREGISTER, event, 0), 0);
+	}
+}
+
+static void take_and_switch_off(uint32_t event)
+{
+	(void)event;
+	cpu_off();
+}
+
+// The handler of a shared event is completed by CPU_OFF, and the next one runs elsewhere.
+PES_RAISE_TEST(a_shared_handler_on_a_pe_that_is_switched_off_is_free_for_others)
+{
+	uint32_t here = cpu_index(), there = other();
+
+	if (here != 0)
+		return;
+	on(there, begin);
+	pes[there].work = take_and_switch_off;
+	listen(SHARED);
+	on(there, unmask);
+	raise(SHARED); // this PE is masked
+	while (cpu_state(there) != CPU_IS_OFF)
+		;
+	forget(there);
+	check(pes[there].events == 1 && pes[here].events == 0, "%u and %u events", pes[there].events, pes[here].events);
+	expect(sdei(SDEI_STATUS, SHARED, 0), REGISTERED | ENABLED);
+	unmask();
+	raise(SHARED);
+	check(pes[here].events == 1, "%u events", pes[here].events);
 }
 
 // The end of the machine: a test has passed if it ends, in the way that the machine line says.

@@ -4,13 +4,6 @@
 #include "registers.h"
 #include "sdei_pes.h"
 
-#define PRIORITY_TEST(name)                                                            \
-	static void name(void);                                                        \
-	TEST(sdei_1, name, "cpus=1 sdei=primary raise") { everywhere(1, name); }       \
-	TEST(sdei_2, name, "cpus=2 sdei=primary raise") { everywhere(2, name); }       \
-	TEST(sdei_8, name, "cpus=8 sdei=primary raise") { everywhere(8, name); }       \
-	static void name(void)
-
 // For a handler that raises events itself.
 static void raise_masked(uint32_t event)
 {
@@ -106,7 +99,7 @@ static void raise_shared_critical(void)
 	raise(SHARED_CRITICAL);
 }
 
-PRIORITY_TEST(a_critical_event_interrupts_a_normal_handler)
+PE_RAISE_TEST(a_critical_event_interrupts_a_normal_handler)
 {
 	listen_to_all();
 	in_normal = raise_critical;
@@ -130,7 +123,7 @@ static void raise_one_of_each(void)
 	check(count == 1, "%u steps in a critical handler", count);
 }
 
-PRIORITY_TEST(nothing_interrupts_a_critical_handler)
+PE_RAISE_TEST(nothing_interrupts_a_critical_handler)
 {
 	listen_to_all();
 	in_critical = raise_one_of_each;
@@ -147,7 +140,7 @@ static void raise_normal_ones(void)
 	check(count == 1, "%u steps in a normal handler", count);
 }
 
-PRIORITY_TEST(events_of_one_class_come_one_after_the_other)
+PE_RAISE_TEST(events_of_one_class_come_one_after_the_other)
 {
 	listen_to_all();
 	in_normal = raise_normal_ones;
@@ -228,7 +221,7 @@ static void be_interrupted(void)
 	p->answer = outer_answer;
 }
 
-PRIORITY_TEST(each_of_two_nested_handlers_has_a_context_of_its_own)
+PE_RAISE_TEST(each_of_two_nested_handlers_has_a_context_of_its_own)
 {
 	for (uint32_t ways = 0; ways < 4; ways++) {
 		begin();
@@ -268,7 +261,7 @@ static void raise_and_be_alone(void)
 	expect(reg(CRITICAL), 0);
 }
 
-PRIORITY_TEST(nested_handlers_are_unregistered_one_by_one)
+PE_RAISE_TEST(nested_handlers_are_unregistered_one_by_one)
 {
 	listen_to_all();
 	in_normal = raise_and_be_alone;
