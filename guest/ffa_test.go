@@ -136,18 +136,48 @@ func TestLinuxAsASecondaryFindsThePartitions(t *testing.T) {
 	}
 }
 
-// Both Linux VMs are endpoints of a stock FF-A driver. The secondary has no other interrupt than NPI for what it is
-// notified of; that it is to be run then, the primary learns by SRI.
-func TestLinuxSchedulesLinuxAsAnFFAEndpoint(t *testing.T) {
-	cfg := ffaMachine(2, "ffa,ffa_sched@2", "ffa_server")
-	cfg.Secondaries[0].UUIDs = []wire.UUID{serverUUID}
-	cfg.Secondaries = append([]vmm.Secondary{linuxSecondary("ffa,nap,ffa_test*50")}, cfg.Secondaries...)
+// Everything at once: both Linux VMs exchange messages, notifications and memory with a partition each, while another,
+// which never lets go of a CPU by itself, wants both of them.
+func TestLinuxGuestsAreServedBesideAPartitionThatSpins(t *testing.T) {
+	count := 100
+	if soak() {
+		count = 100_000
+	}
+	const linux, forPrimary, forLinux, busy = 2, 3, 4, 5
+	cfg := ffaMachine(2, fmt.Sprintf("ffa,ffa_start@%d+%d+%[2]d,ffa_nice@%[2]d,ffa_test@%[3]d*%[4]d,ffa_stop@%[1]d,ffa_log", linux, busy, forPrimary, count),
+		"ffa_server", "ffa_server", "busy")
+	for i := range 2 {
+		cfg.Secondaries[i].UUIDs = []wire.UUID{serverUUID}
+	}
+	cfg.Secondaries[2].VCPUs = 2
+	cfg.Secondaries = append([]vmm.Secondary{linuxSecondary(fmt.Sprintf("ffa,nap,ffa_test@%d*%d,ffa_log", forLinux, count))}, cfg.Secondaries...)
 	cfg.Memory = 832 << 20
 	text := runFFA(t, cfg)
 	if want := "[linux] HFTEST all PASS\n"; !strings.Contains(text, want) {
 		t.Errorf("%q is not there", want)
 	}
-	if !regexp.MustCompile(`HFTEST ffa_sched PASS .*waits [1-9]`).MatchString(text) {
+	for _, vm := range []int{linux, busy} {
+		if !regexp.MustCompile(fmt.Sprintf(`VM %d: runs \d+ interrupts [1-9]`, vm)).MatchString(text) {
+			t.Errorf("VM %d was never preempted", vm)
+		}
+	}
+}
+
+// Both Linux VMs are endpoints of a stock FF-A driver. The secondary has no other interrupt than NPI for what it is
+// notified of; that it is to be run then, the primary learns by SRI. A thread of the primary schedules each of its CPUs,
+// which it switches on itself, and one of which wakes the other.
+func TestLinuxSchedulesLinuxWithTwoCPUs(t *testing.T) {
+	cfg := ffaMachine(2, "ffa,ffa_start@2+2,ffa_stop@2,ffa_log", "ffa_server")
+	cfg.Secondaries[0].UUIDs = []wire.UUID{serverUUID}
+	smp := linuxSecondary("ffa,cpus*2,ffa_test*50,ffa_log")
+	smp.VCPUs = 2
+	cfg.Secondaries = append([]vmm.Secondary{smp}, cfg.Secondaries...)
+	cfg.Memory = 832 << 20
+	text := runFFA(t, cfg)
+	if want := "[linux] HFTEST all PASS\n"; !strings.Contains(text, want) {
+		t.Errorf("%q is not there", want)
+	}
+	if !regexp.MustCompile(`VM 2: .*waits [1-9]`).MatchString(text) {
 		t.Error("the secondary was never idle")
 	}
 }

@@ -17,7 +17,7 @@ type order struct {
 // jobOrder is one job, the ids of the VMs it is to use, and how much it is to do.
 type jobOrder struct {
 	name  string
-	vms   []int // nil for the first secondaries that there are
+	vms   []int // nil for the first secondaries that there are, or all
 	count int   // of jobs that have one
 }
 
@@ -80,7 +80,7 @@ func parseJob(spec string) (jobOrder, error) {
 		}
 		o.vms = append(o.vms, int(id))
 	}
-	if len(o.vms) != j.vms {
+	if j.vms != some && len(o.vms) != j.vms {
 		return jobOrder{}, fmt.Errorf("job %s needs %d VMs, not %d", name, j.vms, len(o.vms))
 	}
 	return o, nil

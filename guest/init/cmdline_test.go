@@ -21,6 +21,8 @@ func TestCommandLineNamesJobsAndTheirVMs(t *testing.T) {
 		"hftest=timer hfshell":       {jobs: []jobOrder{{name: "timer"}}, shell: true},
 		"hftest=hf_test":             {jobs: []jobOrder{{name: "hf_test", count: jobs["hf_test"].count}}},
 		"hftest=hf_test@2+3+4+5+6*9": {jobs: []jobOrder{{name: "hf_test", vms: []int{2, 3, 4, 5, 6}, count: 9}}},
+		"hftest=ffa_start@2+4+4,ffa_test@3*7,ffa_test": {jobs: []jobOrder{{name: "ffa_start", vms: []int{2, 4, 4}},
+			{name: "ffa_test", vms: []int{3}, count: 7}, {name: "ffa_test", count: jobs["ffa_test"].count}}},
 	} {
 		got, err := parseCommandLine(line)
 		if err != nil {

@@ -20,7 +20,7 @@ import (
 
 // job is something to do with so many VMs.
 type job struct {
-	vms int
+	vms int // or some
 	do  func(vms []int) (detail string, err error)
 
 	// In place of do, of a job that can do more or less: how often, unless the command line says.
@@ -28,25 +28,34 @@ type job struct {
 	count   int
 }
 
+// some is a number of VMs that the command line chooses, which may be none.
+const some = -1
+
 // jobs names every job and the services that its VMs must run.
 var jobs = map[string]job{
-	"demo":      {vms: 1, do: demo},                   // echo
-	"echo":      {vms: 1, do: echo},                   // echo
-	"errors":    {vms: 1, do: badCalls},               // echo
-	"hotplug":   {vms: 1, do: hotplug},                // echo
-	"hf_test":   {vms: 5, doTimes: hfTest, count: 50}, // echo, relay, relay, flood, sink
-	"inject":    {vms: 1, do: injection},              // waiter
-	"busy":      {vms: 1, do: busy},                   // busy
-	"timer":     {vms: 1, do: timer},                  // timer
-	"two":       {vms: 1, do: two},                    // two, with 2 vCPUs
-	"fault":     {vms: 3, do: fault},                  // fault, fault, fault
-	"silence":   {vms: 2, do: silence},                // fault, echo, where nobody is told of an abort
-	"ffa":       {do: ffaProbe},                       // whatever there is
-	"ffa_sched": {vms: 1, do: ffaSchedule},            // a Linux guest
-	"ffa_test":  {doTimes: ffaTest, count: 200},       // ffa_server, any number
-	"nap":       {doTimes: nap, count: 1000},
-	"tee":       {do: teeClient}, // ffa_tee, with OP-TEE's UUID
-	"unload":    {do: unload},    // whatever there is; no job can follow
+	"demo":    {vms: 1, do: demo},                   // echo
+	"echo":    {vms: 1, do: echo},                   // echo
+	"errors":  {vms: 1, do: badCalls},               // echo
+	"hotplug": {vms: 1, do: hotplug},                // echo
+	"hf_test": {vms: 5, doTimes: hfTest, count: 50}, // echo, relay, relay, flood, sink
+	"inject":  {vms: 1, do: injection},              // waiter
+	"busy":    {vms: 1, do: busy},                   // busy
+	"timer":   {vms: 1, do: timer},                  // timer
+	"two":     {vms: 1, do: two},                    // two, with 2 vCPUs
+	"fault":   {vms: 3, do: fault},                  // fault, fault, fault
+	"silence": {vms: 2, do: silence},                // fault, echo, where nobody is told of an abort
+	"nap":     {doTimes: nap, count: 1000},
+	"cpus":    {doTimes: cpus, count: 1}, // so many CPUs
+	"tee":     {do: teeClient},           // ffa_tee, with OP-TEE's UUID
+	"unload":  {do: unload},              // whatever there is; no job can follow
+
+	"ffa":       {do: ffaProbe},                            // whatever there is
+	"ffa_log":   {do: ffaLog},                              // whatever there is
+	"ffa_sched": {vms: 1, do: ffaSchedule},                 // a Linux guest
+	"ffa_start": {vms: some, do: ffaStart},                 // those that live by themselves, once for each of its vCPUs
+	"ffa_nice":  {vms: some, do: ffaNice},                  // those of them that give way
+	"ffa_stop":  {vms: some, do: ffaStop},                  // those of them that end
+	"ffa_test":  {vms: some, doTimes: ffaTest, count: 200}, // ffa_server; none for all that there are
 
 	"pvsched":      {vms: 1, do: pvSched},               // spin
 	"sdei":         {doTimes: sdeiSignals, count: 2000}, // signals
@@ -60,6 +69,43 @@ func nap(_ []int, count int) (string, error) {
 	start := time.Now()
 	time.Sleep(time.Duration(count) * time.Millisecond)
 	return fmt.Sprint(time.Since(start).Round(time.Millisecond)), nil
+}
+
+// cpus checks that the machine has count CPUs, and that each of them can wake the next one.
+func cpus(_ []int, count int) (string, error) {
+	if n := runtime.NumCPU(); n != count {
+		return "", fmt.Errorf("%d CPUs, want %d", n, count)
+	}
+	const rounds = 50
+	turns := make([]chan int, count)
+	for i := range turns {
+		turns[i] = make(chan int, 1)
+	}
+	done := make(chan error, count)
+	for cpu, turn := range turns {
+		go func() {
+			if err := lockedTo(cpu); err != nil {
+				done <- err
+				return
+			}
+			for n := range turn {
+				if n == rounds*count {
+					done <- nil
+					return
+				}
+				turns[(cpu+1)%count] <- n + 1
+			}
+		}()
+	}
+	start := time.Now()
+	turns[0] <- 0
+	if err := <-done; err != nil {
+		return "", err
+	}
+	for _, turn := range turns {
+		close(turn)
+	}
+	return fmt.Sprintf("%d CPUs, a thread of one wakes one of the next in %v", count, (time.Since(start) / (rounds * time.Duration(count))).Round(time.Microsecond)), nil
 }
 
 // hfTest leaves the work, and the report of its rates, to the program hf_test.

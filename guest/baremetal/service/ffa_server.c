@@ -7,8 +7,8 @@
 
 enum job {
 	ECHO,     // nothing; x4 to x7 come back, with x3 = 0
-	MEMORY,   // adds up the 64-bit words of the memory with the handle x4, inverts each and relinquishes; x4 = the sum,
-		  // x5 = the number of ranges. x5 = 1 only reads.
+	MEMORY,   // adds up one 64-bit word of each 64 bytes of the memory with the handle x4, inverts it and relinquishes;
+		  // x4 = the sum, x5 = the number of ranges. x5 = 1 only reads.
 	NOTIFY,   // sets the notifications x4 of the requester
 	NOTIFIED, // x4 = all notifications that arrived since this was asked last
 	BIND,     // lets the requester set the notifications x4
@@ -28,7 +28,7 @@ static uint64_t memory(uint16_t from, uint64_t x[3])
 	for (uint32_t i = 0; i < region.count; i++) {
 		uint64_t *p = (uint64_t *)region.range[i].address;
 
-		for (uint64_t *end = p + region.range[i].pages * 512ul; p < end; p++) {
+		for (uint64_t *end = p + region.range[i].pages * 512ul; p < end; p += 8) {
 			uint64_t word = load(p);
 
 			sum += word;

@@ -7,8 +7,8 @@
  *   vcpus=N,...   how many vCPUs each of them has, 1 unless given
  *
  * When a VM has notifications, the kernel's own FF-A driver finds out, by its schedule receiver interrupt, and
- * wakes the thread. Reading /sys/kernel/debug/ffa_sched/ID waits until the VM has ended, and then says how often its
- * vCPUs were run and how these runs ended.
+ * wakes the thread. /sys/kernel/debug/ffa_sched/ID/stats says how often the vCPUs of a VM were run and how these runs
+ * ended; ID/ended says the same, but to read it waits until the VM has ended.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -152,8 +152,8 @@ static int schedule_vcpu(void *data)
 		alive = run(v);
 		cond_resched();
 	}
-	if (atomic_dec_and_test(&v->vm->alive))
-		wake_up_all(&v->vm->ended);
+	atomic_dec(&v->vm->alive);
+	wake_up_all(&v->vm->ended);
 	/* The module may be removed meanwhile. */
 	while (!kthread_should_stop()) {
 		set_current_state(TASK_INTERRUPTIBLE);
@@ -164,22 +164,30 @@ static int schedule_vcpu(void *data)
 	return 0;
 }
 
-static int ended_show(struct seq_file *file, void *unused)
+static int stats_show(struct seq_file *file, void *unused)
 {
 	struct vm *vm = file->private;
 	u64 runs = 0, interrupts = 0, waits = 0;
 	int i;
 
-	/* A vCPU that is off is no sign of life, and vCPU 0 of a VM that has ended says so. */
-	if (wait_event_killable(vm->ended, atomic_read(&vm->alive) < vm->count))
-		return -EINTR;
 	for (i = 0; i < vm->count; i++) {
-		runs += vm->vcpus[i].runs;
-		interrupts += vm->vcpus[i].interrupts;
-		waits += vm->vcpus[i].waits;
+		runs += READ_ONCE(vm->vcpus[i].runs);
+		interrupts += READ_ONCE(vm->vcpus[i].interrupts);
+		waits += READ_ONCE(vm->vcpus[i].waits);
 	}
 	seq_printf(file, "runs %llu\ninterrupts %llu\nwaits %llu\n", runs, interrupts, waits);
 	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(stats);
+
+static int ended_show(struct seq_file *file, void *unused)
+{
+	struct vm *vm = file->private;
+
+	/* A vCPU that is off is no sign of life, and vCPU 0 of a VM that has ended says so. */
+	if (wait_event_killable(vm->ended, atomic_read(&vm->alive) < vm->count))
+		return -EINTR;
+	return stats_show(file, unused);
 }
 DEFINE_SHOW_ATTRIBUTE(ended);
 
@@ -204,6 +212,7 @@ static void remove_vm(struct vm *vm)
 
 static struct vm *add_vm(u16 id, unsigned int count)
 {
+	struct dentry *folder;
 	struct device *dev;
 	char name[8];
 	struct vm *vm;
@@ -243,7 +252,9 @@ static struct vm *add_vm(u16 id, unsigned int count)
 	if (ret)
 		pr_warn("VM %u is not run when it has notifications: %d\n", id, ret);
 	snprintf(name, sizeof(name), "%u", id);
-	debugfs_create_file(name, 0400, root, vm, &ended_fops);
+	folder = debugfs_create_dir(name, root);
+	debugfs_create_file("stats", 0400, folder, vm, &stats_fops);
+	debugfs_create_file("ended", 0400, folder, vm, &ended_fops);
 	return vm;
 fail:
 	remove_vm(vm);
