@@ -32,6 +32,14 @@ func gettid() int { return unix.Gettid() }
 // Go runtime handles anyway, so it needs no handler and a stray one does no harm.
 func interrupt(tid int) { _ = unix.Tgkill(unix.Getpid(), tid, unix.SIGURG) }
 
+// threadTime is how long a thread of this process has had a CPU.
+func threadTime(tid int) time.Duration {
+	const scheduled, perThread = 2, 4 // CPUCLOCK_SCHED, CPUCLOCK_PERTHREAD_MASK: clock_getcpuclockid(3) of a thread
+	var t unix.Timespec
+	_ = unix.ClockGettime(int32(^tid<<3|scheduled|perThread), &t) // it cannot fail while the thread lives
+	return time.Duration(t.Nano())
+}
+
 // threadTimer sends a thread the signal of interrupt.
 type threadTimer struct {
 	id   int32

@@ -8,10 +8,11 @@ import (
 	"github.com/hfvmm/hfvmm/kvmarm"
 )
 
-func newRAM(uint64) (*ram, error) { return nil, kvmarm.ErrUnsupported }
-func (r *ram) close() error       { return nil }
-func gettid() int                 { return 0 }
-func interrupt(int)               {}
+func newRAM(uint64) (*ram, error)  { return nil, kvmarm.ErrUnsupported }
+func (r *ram) close() error        { return nil }
+func gettid() int                  { return 0 }
+func interrupt(int)                {}
+func threadTime(int) time.Duration { return 0 }
 
 type threadTimer struct{}
 

@@ -3,6 +3,7 @@ package vmm
 import (
 	"runtime"
 	"sync/atomic"
+	"time"
 
 	"github.com/hfvmm/hfvmm/hypercall"
 	"github.com/hfvmm/hfvmm/kvmarm"
@@ -71,6 +72,9 @@ func (p *pcpu) kick(v *vcpu) {
 		interrupt(int(tid))
 	}
 }
+
+// cpuTime is how long the pCPU's thread has had a CPU of the host.
+func (p *pcpu) cpuTime() time.Duration { return threadTime(int(p.tid.Load())) }
 
 // loop runs until the machine stops. The thread ends with it.
 func (p *pcpu) loop() {

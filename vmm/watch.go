@@ -1,6 +1,7 @@
 package vmm
 
 import (
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -11,7 +12,8 @@ import (
 // of a secondary's WFI:
 //
 //   - it ends the run after a slice, so that what only the kernel sees (an SGI from another vCPU of
-//     the primary) is taken soon;
+//     the primary) is taken soon. That is time that the pCPU's thread had a CPU of the host: where these are
+//     few, a run could be over before its first instruction;
 //   - it ends the run when a timer of the primary's vCPU expires for which there is no alarm;
 //   - it ends the run when the secondary's vCPU blocks in WFI.
 //
@@ -83,8 +85,14 @@ func (w *watcher) sleep() bool {
 // attend samples lendings until there were none for drowsyTicks. It is false once the machine has
 // stopped, which it can in the middle of a lending.
 func (w *watcher) attend() bool {
-	var lending uint64     // the lending that was seen last
-	var deadline time.Time // when it must end
+	var (
+		lending uint64        // the lending that was seen last
+		begun   time.Time     // it was seen first,
+		ran     time.Duration // and how long the thread had run then
+		limit   time.Duration // since then: the slice can be over
+		timer   time.Duration // since then: a timer of the primary fires
+	)
+	slice := w.slice - w.tick
 	ticks := time.NewTicker(w.tick)
 	defer ticks.Stop()
 	for drowsy := 0; drowsy < drowsyTicks; {
@@ -102,13 +110,19 @@ func (w *watcher) attend() bool {
 			continue
 		}
 		drowsy = 0
-		now := time.Now()
 		if n != lending {
-			lending = n
-			deadline = now.Add(min(w.slice-w.tick, w.homeTimer()))
+			lending, begun, ran = n, time.Now(), w.p.cpuTime()
+			limit, timer = slice, w.homeTimer()
 		}
-		// One that is idle at its deadline is idle: the primary need not run it again at once.
-		if !w.endIdle(n, run) && !now.Before(deadline) {
+		// One that is idle at its end is idle: the primary need not run it again at once.
+		if w.endIdle(n, run) {
+			continue
+		}
+		lasts := time.Since(begun)
+		if lasts >= limit {
+			limit = lasts + slice - (w.p.cpuTime() - ran)
+		}
+		if lasts >= min(limit, timer) {
 			w.end(n)
 		}
 	}
@@ -141,11 +155,11 @@ func (w *watcher) endIdle(n, run uint64) bool {
 	return idle
 }
 
-// homeTimer returns how long the timers of the primary's vCPU have still to run, at most a slice.
+// homeTimer returns how long the timers of the primary's vCPU have still to run.
 func (w *watcher) homeTimer() time.Duration {
-	left := w.slice
+	left := time.Duration(math.MaxInt64)
 	if b := w.p.m.builtin; b != nil {
-		return min(left, b.untilAlarm())
+		return b.untilAlarm()
 	}
 	for _, t := range [...]struct{ ctl, cval kvmarm.RegID }{
 		{kvmarm.RegCNTVCTL, kvmarm.RegCNTVCVAL},
