@@ -10,11 +10,11 @@
 #include "steady.h"
 
 // By each of two vCPUs.
-#define CALLS       10000u
-#define CALLS_SHORT 2500u
+#define CALLS       4000u
+#define CALLS_SHORT 1500u
 #define CALLS_LONG  500000u
 // By each of the wild services, of which few make so many.
-#define CALLS_WILD  2000u
+#define CALLS_WILD  1000u
 
 #define MEMORY (1ul << 20) // of each secondary
 

@@ -214,18 +214,18 @@ TEST_BOTH(timers, one_microsecond, "minutes=5 vm=clock")
 {
 	uint16_t vm = start_clock();
 
-	serve(vm, CLOCK_SPIN, 1, 1000);
-	serve(vm, CLOCK_WFI, 1, 1000);
-	serve(vm, CLOCK_RECEIVE, 1, 1000);
+	serve(vm, CLOCK_SPIN, 1, 400);
+	serve(vm, CLOCK_WFI, 1, 400);
+	serve(vm, CLOCK_RECEIVE, 1, 400);
 }
 
 TEST_BOTH(timers, thousands_in_a_second, "minutes=5 vm=clock")
 {
 	uint16_t vm = start_clock();
 
-	serve(vm, CLOCK_WFI, 250, 4000);
-	serve(vm, CLOCK_RECEIVE, 250, 4000);
-	serve(vm, CLOCK_SPIN, 250, 4000);
+	serve(vm, CLOCK_WFI, 250, 1500);
+	serve(vm, CLOCK_RECEIVE, 250, 1500);
+	serve(vm, CLOCK_SPIN, 250, 1500);
 }
 
 TEST_BOTH(timers, twenty_seconds, "soak minutes=5 vm=clock")
