@@ -245,18 +245,20 @@ func (d *Dispatcher) privateReset(p *pe, _ args) result {
 	return res
 }
 
-// sharedReset is DEN0054C §5.1.19. It also releases the interrupts of events that nobody uses.
+// sharedReset is DEN0054C §5.1.19. It unregisters every shared event first; while the handler of one runs, no interrupt is
+// released. Then it releases all interrupts but those that some PE has a private handler for.
 func (d *Dispatcher) sharedReset(*pe, args) result {
 	res := success
 	for i := range d.events {
-		e := &d.events[i]
-		if e.shared && e.at[0].do(opUnregister) == pending {
+		if e := &d.events[i]; e.shared && e.at[0].do(opUnregister) == pending {
 			res = denied
 		}
-		if !e.bound {
-			continue
-		}
-		if d.release(e) != success {
+	}
+	if res != success {
+		return res
+	}
+	for i := range d.events {
+		if e := &d.events[i]; e.bound && d.release(e) != success {
 			res = denied
 		}
 	}

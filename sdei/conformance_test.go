@@ -447,6 +447,48 @@ func TestSharedResetReleasesInterrupts(t *testing.T) {
 	}
 }
 
+// As in TF-A's dispatcher: shared events are unregistered, bound or not; nothing is released while a handler of one
+// runs.
+func TestSharedResetWhileASharedHandlerRunsReleasesNoInterrupt(t *testing.T) {
+	r := newRig(t, 2)
+	r.want(result(sharedSlotEvents), 0, InterruptBind, spi)
+	r.want(result(privateSlotEvents), 0, InterruptBind, ppi)
+	r.enable(0, uint64(sharedSlotEvents))
+	r.enable(0, evShared)
+	r.raise(evShared, 0)
+	r.takes(0, evShared)
+	r.want(denied, 1, SharedReset)
+	r.want(result(running), 1, EventStatus, evShared)
+	r.want(0, 1, EventStatus, uint64(sharedSlotEvents)) // unregistered, still bound
+	r.want(0, 1, EventStatus, uint64(privateSlotEvents))
+	r.want(denied, 1, SharedReset)
+	if len(r.given) != 0 {
+		t.Errorf("given back: %v", r.given)
+	}
+	r.call(0, EventComplete, 0)
+	r.want(success, 1, SharedReset)
+	if len(r.given) != 2 {
+		t.Errorf("given back: %v", r.given)
+	}
+}
+
+// A private handler keeps its own binding alone.
+func TestSharedResetReleasesAllInterruptsButThoseWithPrivateHandlers(t *testing.T) {
+	r := newRig(t, 2)
+	r.want(result(sharedSlotEvents), 0, InterruptBind, spi)
+	r.want(result(privateSlotEvents), 0, InterruptBind, ppi)
+	r.want(result(privateSlotEvents+1), 0, InterruptBind, ppi2)
+	r.enable(0, uint64(sharedSlotEvents))
+	r.enable(1, uint64(privateSlotEvents))
+	r.want(denied, 0, SharedReset)
+	r.want(invalid, 0, EventStatus, uint64(sharedSlotEvents))
+	r.want(invalid, 0, EventStatus, uint64(privateSlotEvents+1))
+	r.want(result(registered|enabled), 1, EventStatus, uint64(privateSlotEvents))
+	r.want(success, 1, PrivateReset)
+	r.want(success, 0, SharedReset)
+	r.want(invalid, 0, EventStatus, uint64(privateSlotEvents))
+}
+
 func TestPowerOffInAHandlerCompletesIt(t *testing.T) {
 	r := newRig(t, 2)
 	r.enable(0, evSharedCritical)

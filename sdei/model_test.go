@@ -259,7 +259,12 @@ func (m *model) reset(pe int, shared bool) result {
 		if e.shared == shared && e.on(pe).unregister() == pending {
 			res = denied
 		}
-		if shared && e.intid != 0 && e.release() != success {
+	}
+	if !shared || res == denied {
+		return res
+	}
+	for i := range m.events {
+		if e := &m.events[i]; e.intid != 0 && e.release() != success {
 			res = denied
 		}
 	}

@@ -26,10 +26,11 @@
 #define SDEI_PRIVATE_RESET    0xc4000031u
 #define SDEI_SHARED_RESET     0xc4000032u
 
-#define SDEI_NOT_SUPPORTED (-1)
-#define SDEI_INVALID       (-2)
-#define SDEI_DENIED        (-3)
-#define SDEI_PENDING       (-5)
+#define SDEI_NOT_SUPPORTED   (-1)
+#define SDEI_INVALID         (-2)
+#define SDEI_DENIED          (-3)
+#define SDEI_PENDING         (-5)
+#define SDEI_OUT_OF_RESOURCE (-10)
 
 #define SDEI_STATUS_REGISTERED 1
 #define SDEI_STATUS_ENABLED    2

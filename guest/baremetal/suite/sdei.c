@@ -247,6 +247,7 @@ static void reset_inside(uint32_t event)
 	expect(sdei(SDEI_STATUS, event, 0), RUNNING);
 	expect(sdei(SDEI_STATUS, shared ? SHARED : CRITICAL, 0), 0);
 	expect(sdei(SDEI_STATUS, shared ? CRITICAL : SHARED, 0), REGISTERED | ENABLED);
+	expect(sdei(SDEI_STATUS, UART_EVENT + 1, 0), 0); // no interrupt is released
 }
 
 PE_TEST(resets_are_denied_while_a_handler_runs)
@@ -258,6 +259,7 @@ PE_TEST(resets_are_denied_while_a_handler_runs)
 		begin();
 		expect(sdei(SDEI_PE_UNMASK, 0, 0), 0);
 		expect(sdei(SDEI_BIND, UART_INTID, 0), UART_EVENT);
+		expect(sdei(SDEI_BIND, RTC_INTID, 0), UART_EVENT + 1);
 		for (uint32_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
 			listen(events[i]);
 		p->work = reset_inside;
@@ -273,6 +275,7 @@ PE_TEST(resets_are_denied_while_a_handler_runs)
 		expect(sdei(SDEI_STATUS, 0, 0), 0);
 		expect(sdei(SDEI_STATUS, SHARED, 0), 0);
 		expect(sdei(SDEI_STATUS, UART_EVENT, 0), SDEI_INVALID); // released
+		expect(sdei(SDEI_STATUS, UART_EVENT + 1, 0), SDEI_INVALID);
 	}
 }
 
