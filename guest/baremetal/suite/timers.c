@@ -196,18 +196,24 @@ TEST_BOTH(timers, receive_with_a_timer_is_not_run_until_it_fires, "vm=clock")
 TEST_BOTH(timers, one_that_expired_between_two_runs_is_taken_in_the_second, "slice=100s vm=clock")
 {
 	uint16_t vm = start_clock();
+	uint32_t early = 0;
 
 	take_interrupts();
 	for (uint32_t n = 0; n < 20; n++) {
 		order(vm, CLOCK_YIELD, 5000, 1);
 		struct hv_run r = hv_run(vm, 0);
-		if (r.kind == RAN_PREEMPTED) // it fired before the yield, on a slow host
+		if (r.kind == RAN_PREEMPTED) { // it fired before the yield, on a slow host
+			while (r.kind == RAN_PREEMPTED || r.kind == RAN_YIELDED)
+				r = hv_run(vm, 0);
+			report_of(r, vm, 1);
+			early++;
 			continue;
+		}
 		check(r.kind == RAN_YIELDED, "run: kind %u, 0x%lx", r.kind, r.x0);
 		wait_until(counter() + us_to_ticks(5000));
 		report_of(hv_run(vm, 0), vm, 1);
 	}
-	check(load(&taken) == 0, "%u interrupts", load(&taken));
+	check(load(&taken) == early, "%u interrupts, and %u timers that fired while it ran", load(&taken), early);
 }
 
 TEST_BOTH(timers, one_microsecond, "minutes=5 vm=clock")
