@@ -3,6 +3,7 @@ package guest_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -54,13 +55,15 @@ func runMachine(t *testing.T, cfg vmm.Config) string {
 	t.Helper()
 	needKVM(t)
 	var console output
-	cfg.ConsoleOut = &console
-	cfg.DebugLog = func(vm string, line []byte) { fmt.Fprintf(&console, "[%s] %s\r\n", vm, line) }
-	cfg.Log = slog.New(slog.NewTextHandler(&console, nil))
+	var out io.Writer = &console
 	wait := patience
-	if soak() {
+	if soak() { // and somebody who wants to know how far it is
 		wait *= soakFactor
+		out = io.MultiWriter(&console, os.Stdout)
 	}
+	cfg.ConsoleOut = out
+	cfg.DebugLog = func(vm string, line []byte) { fmt.Fprintf(out, "[%s] %s\r\n", vm, line) }
+	cfg.Log = slog.New(slog.NewTextHandler(out, nil))
 	ctx, cancel := context.WithTimeout(t.Context(), wait)
 	defer cancel()
 	ending, err := vmm.Run(ctx, cfg)
