@@ -17,7 +17,7 @@ type claim struct {
 	owner    uint16
 	borrower uint16  // or noVM
 	shared   bool    // the owner has access although there is a borrower
-	pinned   bool    // it never changes hands
+	pinned   bool    // it does not change hands
 	own      Access  // of the owner, where it has access
 	lent     Access  // of the borrower
 	region   *region // of FF-A, which then says who may do what, or nil

@@ -84,6 +84,15 @@ func (m *model) pin(vm *modelVM, ipa uint64) {
 	}
 }
 
+// unpin lets go of a page that is pinned, or is not.
+func (m *model) unpin(ipa uint64) {
+	m.core.Unpin(ipa)
+	if p := m.mine(ipa); p != nil && p.pinned {
+		p.pinned = false
+		m.pins--
+	}
+}
+
 // info has c ask for the list of VMs, which comes by way of its mailbox.
 func (m *model) info(c *modelCPU) {
 	m.begin(c, spciPartitionInfoGet, 0, 0, 0, 0)

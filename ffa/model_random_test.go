@@ -268,6 +268,9 @@ var (
 				m.pins++
 				m.pin(c.vm, m.somewhere(c.vm.index))
 			}
+			if m.chance(32, "unpin") {
+				m.unpin(m.somewhere(c.vm.index))
+			}
 		}},
 		{"time passes", 2, 2, func(m *model, _ *modelCPU) { m.advance(uint64(m.pick.below(64, "ns"))) }},
 	}

@@ -1,10 +1,10 @@
 package ffa
 
-// Pin keeps the page that contains ipa with VM vm for ever, because the machine writes to it on behalf of
+// Pin keeps the page that contains ipa with VM vm until Unpin, because the machine writes to it on behalf of
 // that VM: it can neither change hands nor become a mailbox. It fails unless the VM has the page for
 // itself, may write it, and does not use it as a mailbox.
 func (c *Core) Pin(vm int, ipa uint64) bool {
-	page := Span{ipa &^ (PageSize - 1), PageSize}
+	page := pageAround(ipa)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	p := &c.vms[vm]
@@ -19,3 +19,16 @@ func (c *Core) Pin(vm int, ipa uint64) bool {
 	c.pages.set(page, claim)
 	return true
 }
+
+// Unpin undoes any number of Pins of a page.
+func (c *Core) Unpin(ipa uint64) {
+	page := pageAround(ipa)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if claim, ok := c.pages.claim(page); ok && claim.pinned {
+		claim.pinned = false
+		c.pages.set(page, claim)
+	}
+}
+
+func pageAround(ipa uint64) Span { return Span{ipa &^ (PageSize - 1), PageSize} }

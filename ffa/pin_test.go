@@ -49,3 +49,22 @@ func TestPinnedPageStaysWithItsVM(t *testing.T) {
 	g.sendMemory(1, g.describe(msgDonate, 1, attrRWX, 0, page))
 	g.want("donate", errorRegs(-2)...)
 }
+
+func TestUnpinnedPageIsAsItWasBefore(t *testing.T) {
+	r := newRig(t, 1, 1)
+	g, page := r.vms[0][0], pagesOf(0, 0, 1)
+	before := len(r.core.pages)
+	r.core.Unpin(page.Base) // which is not pinned
+	r.core.Unpin(0)         // which is no memory
+	r.core.Pin(0, page.Base)
+	r.core.Pin(0, page.Base+64)
+	r.core.Unpin(page.Base + 128)
+	if n := len(r.core.pages); n != before {
+		t.Errorf("%d holdings, %d before", n, before)
+	}
+	g.call(hfShareMemory, idOf(1)<<32, page.Base, page.Size)
+	g.want("share_memory", 0)
+	if r.core.Pin(0, page.Base) || !r.core.Pin(1, page.Base) {
+		t.Error("a page that was given away is still its first owner's to pin")
+	}
+}

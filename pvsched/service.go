@@ -10,9 +10,12 @@ import (
 
 // Memory is the memory of the VM.
 type Memory interface {
-	// Word is the aligned word of RAM at ipa if the VM owns the StateSize bytes there and nothing else
-	// of hfvmm writes them, such as a mailbox; otherwise nil.
-	Word(ipa uint64) *atomic.Uint32
+	// Take returns the aligned word of RAM at ipa if the VM owns the StateSize bytes there and nothing else
+	// of hfvmm writes them, such as a mailbox; otherwise nil. They are the VM's, at that address, until each Take of
+	// them has had its Release.
+	Take(ipa uint64) *atomic.Uint32
+	// Release undoes a Take. Nobody writes the word any more.
+	Release(ipa uint64)
 }
 
 // Kicker ends the sleep of a vCPU.
@@ -27,7 +30,8 @@ type Tracker interface {
 	// Handle returns the pCPU that runs v and what stands for the flag at ipa, never 0. v has just
 	// registered it.
 	Handle(v *hypercall.VCPU, ipa uint64) (pcpu int, handle uint32)
-	// Track makes the flag of that handle, or none for 0, the one that the pCPU keeps from now on.
+	// Track makes the flag of that handle, or none for 0, the one that the pCPU keeps from now on. Where another
+	// thread than the pCPU's calls it, the pCPU may write once more to the one that it kept before.
 	Track(pcpu int, handle uint32)
 }
 
@@ -58,10 +62,15 @@ type state struct {
 	used atomic.Bool // word is not nil; a hint for those who do not hold the lock
 
 	// Guarded by Service.mu.
-	word   *atomic.Uint32
-	ipa    uint64
+	flag
 	by     int    // the pCPU that last scheduled the vCPU in, or one of the below
 	handle uint32 // of word
+}
+
+// flag is a word that was taken, or nil, and where it is.
+type flag struct {
+	word *atomic.Uint32
+	ipa  uint64
 }
 
 const (
@@ -121,30 +130,40 @@ func (s *Service) serves(fn hypercall.FuncID) bool {
 
 // register makes the word at ipa the flag of v, which runs, in place of the one it had.
 func (s *Service) register(v *hypercall.VCPU, ipa uint64) uint64 {
-	index := int(v.ID.Index)
 	if ipa%StateSize != 0 {
 		return invalidParameter
 	}
-	word := s.Memory.Word(ipa)
+	word := s.Memory.Take(ipa)
 	if word == nil {
 		return invalidParameter
 	}
+	unused, x0 := s.exchange(v, flag{word, ipa})
+	if unused.word != nil {
+		s.Memory.Release(unused.ipa)
+	}
+	return x0
+}
+
+// exchange gives v, which runs, a flag, unless it is another vCPU's. It returns the one that is not used then,
+// and what the call returns.
+func (s *Service) exchange(v *hypercall.VCPU, f flag) (unused flag, x0 uint64) {
+	index := int(v.ID.Index)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range s.states {
-		if st := &s.states[i]; i != index && st.word != nil && st.ipa == ipa {
-			return invalidParameter
+		if st := &s.states[i]; i != index && st.word != nil && st.ipa == f.ipa {
+			return f, invalidParameter
 		}
 	}
 	st := &s.states[index]
-	st.word, st.ipa, st.by = word, ipa, anyPCPU
+	unused, st.flag, st.by = st.flag, f, anyPCPU
 	st.used.Store(true)
 	if s.Tracker != nil {
-		st.by, st.handle = s.Tracker.Handle(v, ipa)
+		st.by, st.handle = s.Tracker.Handle(v, f.ipa)
 		s.Tracker.Track(st.by, st.handle)
 	}
-	word.Store(running)
-	return success
+	f.word.Store(running)
+	return unused, success
 }
 
 // Drop forgets the state of v, which is never written again. For a vCPU that is switched off, reset or
@@ -155,12 +174,16 @@ func (s *Service) Drop(v *hypercall.VCPU) {
 		return
 	}
 	s.mu.Lock()
-	if s.Tracker != nil && st.word != nil && st.by >= 0 {
+	unused := st.flag
+	st.flag = flag{}
+	if s.Tracker != nil && unused.word != nil && st.by >= 0 {
 		s.Tracker.Track(st.by, 0)
 	}
-	st.word = nil
 	st.used.Store(false)
 	s.mu.Unlock()
+	if unused.word != nil {
+		s.Memory.Release(unused.ipa)
+	}
 }
 
 // Enter tells that the pCPU is about to run v.
@@ -171,10 +194,13 @@ func (s *Service) Enter(v *hypercall.VCPU, pcpu int) {
 	}
 	s.mu.Lock()
 	if st.word != nil {
-		st.by = pcpu
 		if s.Tracker != nil {
+			if st.by >= 0 && st.by != pcpu { // whose Leave is late
+				s.Tracker.Track(st.by, 0)
+			}
 			s.Tracker.Track(pcpu, st.handle)
 		}
+		st.by = pcpu
 		st.word.Store(running)
 	}
 	s.mu.Unlock()

@@ -12,13 +12,26 @@ import (
 const ramBase = 0x4000_0000
 
 // guestRAM is the memory of a VM: a page of which the second half is a mailbox.
-type guestRAM struct{ words [1024]atomic.Uint32 }
+type guestRAM struct {
+	words [1024]atomic.Uint32
+	taken map[uint64]int // and not released, by IPA
+}
 
-func (r *guestRAM) Word(ipa uint64) *atomic.Uint32 {
+func (r *guestRAM) Take(ipa uint64) *atomic.Uint32 {
 	if ipa < ramBase || ipa-ramBase > 2048-StateSize {
 		return nil
 	}
+	if r.taken == nil {
+		r.taken = map[uint64]int{}
+	}
+	r.taken[ipa]++
 	return &r.words[(ipa-ramBase)/4]
+}
+
+func (r *guestRAM) Release(ipa uint64) {
+	if r.taken[ipa]--; r.taken[ipa] == 0 {
+		delete(r.taken, ipa)
+	}
 }
 
 // at is the flag at an IPA, written as 9 by whoever wants to see that nobody writes it.
@@ -182,6 +195,31 @@ func TestPreemptedFollowsTheSchedule(t *testing.T) {
 	check("dropped", 9)
 }
 
+func TestMemoryIsReleasedAsSoonAsItHasNoFlag(t *testing.T) {
+	r := newRig(t)
+	const a, b, none = ramBase, ramBase + 64, 0
+	for _, step := range []struct {
+		rule  string
+		do    func()
+		taken uint64
+	}{
+		{"a first flag", func() { r.call(0, IPAInit, a) }, a},
+		{"the same again", func() { r.call(0, IPAInit, a) }, a},
+		{"another one", func() { r.call(0, IPAInit, b) }, b},
+		{"one that is refused", func() { r.call(0, IPAInit, b+4) }, b},
+		{"another vCPU's", func() { r.call(1, IPAInit, b) }, b},
+		{"none any more", func() { r.call(0, IPARelease, 0) }, none},
+		{"none still", func() { r.call(0, IPARelease, 0) }, none},
+		{"a last one", func() { r.call(0, IPAInit, a) }, a},
+		{"that of a vCPU that is off", func() { r.Drop(&r.vcpus[0].VCPU) }, none},
+	} {
+		step.do()
+		if n := len(r.ram.taken); step.taken == none && n != 0 || step.taken != none && (n != 1 || r.ram.taken[step.taken] != 1) {
+			t.Errorf("%s: taken: %#x", step.rule, r.ram.taken)
+		}
+	}
+}
+
 func TestSecondStructureTakesThePlaceOfTheFirst(t *testing.T) {
 	r := newRig(t)
 	r.call(0, IPAInit, ramBase)
@@ -290,6 +328,9 @@ func FuzzCalls(f *testing.F) {
 				if isMine && got > preempted || !isMine && got != untouched {
 					t.Fatalf("word at %#x is %d", ipa, got)
 				}
+				if taken := r.ram.taken[ipa]; isMine && taken != 1 || !isMine && taken != 0 {
+					t.Fatalf("the word at %#x is taken %d times", ipa, taken)
+				}
 			}
 		}
 	})
@@ -325,6 +366,14 @@ func TestHostKeepsTheFlagOfWhatAPCPURunsAndNoOther(t *testing.T) {
 	kept("a vCPU that entered", 3, ramBase)
 	r.Leave(v, 10)
 	kept("an older pCPU that leaves late", 3, ramBase)
+	r.Enter(v, 5) // and only then leaves the one before
+	kept("a vCPU that entered while its last pCPU had not left", 5, ramBase)
+	kept("a pCPU whose vCPU entered elsewhere", 3, 0)
+	host[3] = 77 // of another VM
+	r.Leave(v, 3)
+	kept("a pCPU that leaves late and has something else by now", 3, 77)
+	r.Leave(v, 5)
+	r.Enter(v, 10)
 	r.call(0, IPAInit, ramBase+64)
 	kept("a flag that moved", 10, ramBase+64)
 	r.call(0, IPARelease, 0)

@@ -146,6 +146,7 @@ func (m *Machine) connect() error {
 		return err
 	}
 	partitions := [...]func() hypercall.Service{SPCI: m.core.SPCI, HF: m.core.HF, FFA: m.core.FFA}[m.cfg.ABI]()
+	m.flags = flagPages{m: m, flags: map[uint64]int{}}
 	m.followHost()
 	for i, v := range m.vms {
 		psci := m.core.PSCI()

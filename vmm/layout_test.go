@@ -42,7 +42,7 @@ func TestMemoryThatCannotBeCarvedIsAUsageError(t *testing.T) {
 }
 
 func TestSliceOfRAMRefusesWhatIsNotWhollyRAM(t *testing.T) {
-	r := &ram{make([]byte, 8192)}
+	r := &ram{bytes: make([]byte, 8192)}
 	for _, c := range []struct {
 		ipa, size uint64
 		ok        bool

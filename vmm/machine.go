@@ -13,8 +13,9 @@ import (
 	"github.com/hfvmm/hfvmm/kvmarm"
 )
 
-// Machine is a built machine. Locks, outermost first: a device's, the ffa core's, PSCI's, SDEI's, a line's,
-// the brake's; none is held across KVM_RUN, and none is taken while a later one is held.
+// Machine is a built machine. Locks, outermost first: a device's, that of PV_SCHED's pages, the ffa core's, PSCI's,
+// SDEI's, a line's, the brake's; none is held across KVM_RUN, and none is taken while a later one
+// is held.
 type Machine struct {
 	cfg    Config
 	log    *slog.Logger
@@ -28,6 +29,7 @@ type Machine struct {
 	pause  pause
 	core   *ffa.Core
 
+	flags     flagPages  // of PV_SCHED
 	host      *hostSched // nil unless PV_SCHED follows the host's scheduler
 	watchdog  *watchdog  // nil unless the primary has one
 	inspector *inspector // nil unless the scheduler is checked

@@ -1,6 +1,7 @@
 package vmm
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -12,18 +13,21 @@ func newRAM(size uint64) (*ram, error) {
 	if err != nil {
 		return nil, fmt.Errorf("memfd_create: %w", err)
 	}
-	defer unix.Close(fd)
+	r := &ram{fd: fd}
 	if err := unix.Ftruncate(fd, int64(size)); err != nil {
+		_ = unix.Close(fd)
 		return nil, fmt.Errorf("cannot reserve %d bytes of guest memory: %w", size, err)
 	}
-	b, err := unix.Mmap(fd, 0, int(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_NORESERVE)
-	if err != nil {
+	if r.bytes, err = unix.Mmap(fd, 0, int(size), unix.PROT_READ|unix.PROT_WRITE, ramFlags); err != nil {
+		_ = unix.Close(fd)
 		return nil, fmt.Errorf("cannot map %d bytes of guest memory: %w", size, err)
 	}
-	return &ram{b}, nil
+	return r, nil
 }
 
-func (r *ram) close() error { return unix.Munmap(r.bytes) }
+const ramFlags = unix.MAP_SHARED | unix.MAP_NORESERVE
+
+func (r *ram) close() error { return errors.Join(unix.Munmap(r.bytes), unix.Close(r.fd)) }
 
 // gettid returns the id of the calling thread.
 func gettid() int { return unix.Gettid() }

@@ -14,6 +14,8 @@ func gettid() int                  { return 0 }
 func interrupt(int)                {}
 func threadTime(int) time.Duration { return 0 }
 
+func (r *ram) restore(ipa, size uint64) error { return kvmarm.ErrUnsupported }
+
 type threadTimer struct{}
 
 func newThreadTimer() (*threadTimer, error)             { return nil, kvmarm.ErrUnsupported }

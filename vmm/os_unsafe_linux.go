@@ -35,4 +35,10 @@ func timerSet(id int32, spec *unix.ItimerSpec) {
 	}
 }
 
+// restore maps what is behind a range of RAM again, where something else was mapped over it.
+func (r *ram) restore(ipa, size uint64) error {
+	_, err := unix.MmapPtr(r.fd, int64(ipa-ramBase), unsafe.Pointer(&r.Slice(ipa, size)[0]), uintptr(size), unix.PROT_READ|unix.PROT_WRITE, ramFlags|unix.MAP_FIXED)
+	return err
+}
+
 func timerDelete(id int32) { _, _, _ = unix.Syscall(unix.SYS_TIMER_DELETE, uintptr(id), 0, 0) }

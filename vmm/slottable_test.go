@@ -72,7 +72,7 @@ func (f *fakeSlots) kind(ipa uint64) slotKind {
 }
 
 func newFakeTable(pages int) (*fakeSlots, *slotTable) {
-	f := &fakeSlots{ram: &ram{make([]byte, pages*pageSize)}, slots: map[uint32]slot{}}
+	f := &fakeSlots{ram: &ram{bytes: make([]byte, pages*pageSize)}, slots: map[uint32]slot{}}
 	whole := span{ramBase, uint64(pages * pageSize)}
 	f.slots[0] = slot{whole, writableSlot, 0}
 	t := newSlotTable(f, f.ram, whole)

@@ -13,6 +13,7 @@ import (
 // Tracker keeps flags.
 type Tracker struct {
 	threads, current, flags *ebpf.Map
+	barrier, inner          *ebpf.Map // a map of one map, and that
 	program                 *ebpf.Program
 	link                    link.Link
 	places                  []byte // current, mapped
@@ -43,6 +44,13 @@ func (t *Tracker) open(threads, pages int) (err error) {
 		return err
 	}
 	if t.flags, err = ebpf.NewMap(&ebpf.MapSpec{Name: "hfvmm_flags", Type: ebpf.Array, KeySize: 4, ValueSize: PageSize, MaxEntries: uint32(pages), Flags: unix.BPF_F_MMAPABLE}); err != nil {
+		return err
+	}
+	inner := ebpf.MapSpec{Name: "hfvmm_inner", Type: ebpf.Array, KeySize: 4, ValueSize: 4, MaxEntries: 1}
+	if t.inner, err = ebpf.NewMap(&inner); err != nil {
+		return err
+	}
+	if t.barrier, err = ebpf.NewMap(&ebpf.MapSpec{Name: "hfvmm_barrier", Type: ebpf.ArrayOfMaps, KeySize: 4, ValueSize: 4, MaxEntries: 1, InnerMap: &inner}); err != nil {
 		return err
 	}
 	size := (threads*placeSize + PageSize - 1) &^ (PageSize - 1)
@@ -79,6 +87,15 @@ func (t *Tracker) Follow(slot int, tid int) error {
 	return t.threads.Put(uint32(tid), uint32(slot))
 }
 
+// Settle returns when no switch is in progress any more that began before: the flags that Set has replaced until then
+// are not written again. The kernel waits for that whenever a map of maps changes.
+func (t *Tracker) Settle() error {
+	if err := t.barrier.Put(uint32(0), t.inner); err != nil {
+		return fmt.Errorf("a map of maps: %w", err)
+	}
+	return nil
+}
+
 // Close ends it. Pages that are mapped stay what they are.
 func (t *Tracker) Close() error {
 	var errs []error
@@ -88,7 +105,7 @@ func (t *Tracker) Close() error {
 	if t.program != nil {
 		errs = append(errs, t.program.Close())
 	}
-	for _, m := range []*ebpf.Map{t.threads, t.current, t.flags} {
+	for _, m := range []*ebpf.Map{t.threads, t.current, t.flags, t.barrier, t.inner} {
 		if m != nil {
 			errs = append(errs, m.Close())
 		}

@@ -21,5 +21,8 @@ func (*Tracker) Set(slot int, p Place) {}
 // Map puts a shared page in the place of a page of this process's memory.
 func (*Tracker) Map(page int, memory []byte) error { return nil }
 
+// Settle returns when no switch is in progress any more.
+func (*Tracker) Settle() error { return nil }
+
 // Close ends it.
 func (*Tracker) Close() error { return nil }

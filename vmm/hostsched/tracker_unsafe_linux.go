@@ -7,7 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Set makes the flag at p the one that is kept for a slot. The thread of the slot calls it.
+// Set makes the flag at p the one that is kept for a slot. If another thread than the slot's calls it, that may be being
+// switched just now, and have the flag of before written once more: see Settle.
 func (t *Tracker) Set(slot int, p Place) {
 	(*atomic.Uint32)(unsafe.Pointer(&t.places[slot*placeSize])).Store(uint32(p))
 }

@@ -3,6 +3,7 @@
 #include "hv.h"
 #include "memory.h"
 #include "pvsched_calls.h"
+#include "random.h"
 #include "suite.h"
 
 #define KICKS    20u
@@ -146,7 +147,124 @@ TEST(pvsched, the_flag_of_a_vm_outlives_another_vm, "vm=yield vm=pvsched pvsched
 	expect(pvsched(PV_SCHED_KICK_CPU, 0), 0);
 }
 
-// C. The flags of a primary
+// C. The memory of a flag
+
+#define PAGES  0x42000000ul // of the primary, which nothing else uses
+#define OFFSET 192u         // of the structure in a page
+#define COUNT  64u
+
+// Has the memory service do something and returns its answer.
+static uint64_t ask(enum memory_job job, uint64_t address, uint64_t value)
+{
+	struct memory_request q = { job, address, value };
+
+	memcpy(tx, &q, sizeof(q));
+	check(hv_send(hv_secondary(0), sizeof(q)), "send");
+	ready[0] = true;
+	attend(hv_secondary(0));
+	memcpy(&q, rx, sizeof(q));
+	hv_release();
+	return q.value;
+}
+
+static void have_flag_in_page_and_go(uint64_t page)
+{
+	expect(pvsched(PV_SCHED_IPA_INIT, page + OFFSET), 0);
+	cpu_off();
+}
+
+// The machine's second VM is memory, the third one yields.
+static void yield_to_another(void)
+{
+	while (hv_run(hv_secondary(1), 0).kind != RAN_YIELDED)
+		;
+}
+
+TEST(pvsched, a_page_stays_with_its_vm_for_as_long_as_it_has_a_flag, "cpus=2 vm=memory vm=yield pvsched=all")
+{
+	const struct pvsched_vm vm = { .leave = yield_to_another };
+	struct pvsched_state *s = (struct pvsched_state *)(PAGES + OFFSET);
+	const uint16_t other = hv_secondary(0);
+
+	hv_map();
+	while (hv_run(other, 0).kind != RAN_WAITS)
+		;
+	for (uint32_t how = HF_GIVE; how <= HF_SHARE; how++) {
+		expect(pvsched(PV_SCHED_IPA_INIT, (uintptr_t)s), 0);
+		for (uint32_t refused = HF_GIVE; refused <= HF_SHARE; refused++) {
+			expect(hf_share_memory(other, refused, PAGES, PAGE_SIZE), -1);
+			expect(hf_share_memory(other, refused, PAGES - PAGE_SIZE, 3 * PAGE_SIZE), -1);
+			struct regs r = send_memory(MEMORY_DONATE + refused, SPCI_PRIMARY, other, MEMORY_READ_WRITE, PAGES, 1);
+			expect(error(r), SPCI_INVALID_PARAMETERS);
+		}
+		check(is_kept(&vm, s), "not kept");
+		expect(pvsched(PV_SCHED_IPA_RELEASE, 0), 0);
+
+		expect(hf_share_memory(other, how, PAGES, PAGE_SIZE), 0);
+		expect(pvsched(PV_SCHED_IPA_INIT, (uintptr_t)s), PV_SCHED_INVALID_PARAMETER);
+		ask(JOB_WRITE, PAGES, how + 1);
+		expect(ask(JOB_READ, PAGES, 0), how + 1);
+		expect(ask(JOB_GIVE, PAGES, 1), 0);
+		expect(pvsched(PV_SCHED_IPA_INIT, (uintptr_t)s), 0);
+		check(is_kept(&vm, s), "not kept in a page that came back");
+	}
+	expect(cpu_on(1, have_flag_in_page_and_go, PAGES + PAGE_SIZE), 0);
+	while (cpu_state(1) != CPU_IS_OFF)
+		;
+	expect(hf_share_memory(other, HF_LEND, PAGES + PAGE_SIZE, PAGE_SIZE), 0);
+}
+
+// However often a flag moves, its page is as it was, and free again.
+TEST(pvsched, a_flag_may_move_for_ever, "vm=memory vm=yield pvsched=all")
+{
+	const struct pvsched_vm vm = { .leave = yield_to_another };
+	static uint32_t was[COUNT]; // there
+
+	hv_map();
+	random_fill((uint64_t *)PAGES, COUNT * PAGE_SIZE / 8, 0);
+	for (uint32_t i = 0; i < COUNT; i++) {
+		struct pvsched_state *s = (struct pvsched_state *)(PAGES + i * PAGE_SIZE + OFFSET);
+
+		was[i] = s->preempted;
+		expect(pvsched(PV_SCHED_IPA_INIT, (uintptr_t)s), 0);
+		check(is_kept(&vm, s), "not kept in page %u", i);
+	}
+	expect(pvsched(PV_SCHED_IPA_RELEASE, 0), 0);
+	for (uint32_t i = 0; i < COUNT; i++)
+		((struct pvsched_state *)(PAGES + i * PAGE_SIZE + OFFSET))->preempted = was[i];
+	check(random_matches((uint64_t *)PAGES, COUNT * PAGE_SIZE / 8, 0), "the memory has changed");
+	expect(hf_share_memory(hv_secondary(0), HF_LEND, PAGES, COUNT * PAGE_SIZE), 0);
+}
+
+static uint32_t stop;
+
+static void write_always(uint64_t page)
+{
+	uint64_t *word = (uint64_t *)page;
+
+	for (uint64_t n = 1; !load(&stop); n++) {
+		store(word, n);
+		check(load(word) == n, "%lu was written and is lost", n);
+	}
+	cpu_off();
+}
+
+TEST(pvsched, no_write_is_lost_while_a_page_gets_its_flag, "cpus=2 pvsched=primary")
+{
+	store((uint64_t *)PAGES, 0);
+	expect(cpu_on(1, write_always, PAGES), 0);
+	while (!load((uint64_t *)PAGES))
+		;
+	for (uint32_t i = 0; i < COUNT; i++) {
+		expect(pvsched(PV_SCHED_IPA_INIT, PAGES + OFFSET), 0);
+		expect(pvsched(PV_SCHED_IPA_RELEASE, 0), 0);
+	}
+	store(&stop, 1);
+	while (cpu_state(1) != CPU_IS_OFF)
+		;
+}
+
+// D. The flags of a primary
 
 static uint32_t lendings; // begun
 static uint32_t seen;     // of them
@@ -206,8 +324,6 @@ TEST(pvsched_8, the_flag_is_set_for_as_long_as_the_cpu_is_lent, "cpus=8 vm=pvsch
 {
 	watch_lendings(7);
 }
-
-static uint32_t stop;
 
 static void run_until_told(uint64_t unused)
 {
