@@ -24,6 +24,7 @@ type Endpoint struct {
 	WantsCreated, WantsDestroyed, WantsCPUOff bool
 
 	ManagedExit bool // it is asked to give the CPU back before that is taken while it serves a request
+	Undisturbed bool // interrupts of the primary wait until it gives the CPU back
 }
 
 // Service is a protocol of a partition.

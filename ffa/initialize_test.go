@@ -108,6 +108,38 @@ func TestManagedExitAsksBeforeItPreempts(t *testing.T) {
 	}
 }
 
+func TestPartitionThatIsNotToBeDisturbedKeepsItsPCPU(t *testing.T) {
+	r := newFFARig(t, func(cfg *Config) { cfg.Partitions[1].Undisturbed = true }, 1, 1, 1)
+	p, a, b := r.guest(0), r.guest(1), r.guest(2)
+	keeps := func(what string, g *guest) {
+		t.Helper()
+		g.arm(0)
+		for range 3 {
+			if r.core.Preempt(&g.VCPU) != (hypercall.Outcome{}) || r.core.TimerExpired(&g.VCPU) != (hypercall.Outcome{}) {
+				t.Fatalf("%s: vCPU %v was preempted", what, g.ID)
+			}
+		}
+		if g.armed {
+			t.Errorf("%s: the timer goes on firing", what)
+		}
+	}
+	r.waiting(2)
+	r.run(p, a)
+	keeps("in a run", a)
+	a.leaves(ffaMsgWait)
+	p.enters(a, ffaDirectReq, pair(0, 1))
+	keeps("in a request", a)
+	a.enters(b, ffaDirectReq, pair(1, 2))
+	keeps("in its own request", b)
+	b.enters(a, ffaDirectResp, pair(2, 1))
+	a.leaves(ffaYield)
+	p.enters(b, ffaDirectReq, pair(0, 2))
+	r.preempt(b)
+	r.run(p, a)
+	r.core.vms[1].aborting = true // by another of its vCPUs
+	r.preempt(a)
+}
+
 func TestFailedInitializationEndsThePartition(t *testing.T) {
 	r := newFFARig(t, nil, 1, 1)
 	r.run(r.guest(0), r.guest(1))

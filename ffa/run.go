@@ -95,12 +95,13 @@ func (c *Core) waitForInterrupt(v *vcpu) hypercall.Outcome {
 }
 
 // Preempt takes the pCPU from a secondary's vCPU, which has just stopped, because the primary needs it. A partition
-// that is to be asked first goes on for a while, to end its request.
+// that is to be asked first goes on for a while, to end its request, and one that is not to be disturbed for as long as it
+// likes.
 func (c *Core) Preempt(v *hypercall.VCPU) hypercall.Outcome {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	u := c.caller(v)
-	if u.exits() {
+	if u.undisturbed() || u.exits() {
 		return hypercall.Outcome{}
 	}
 	return u.leave(ready, runResult{kind: runPreempted, vcpu: u.ID})
@@ -121,7 +122,10 @@ func (c *Core) TimerExpired(v *hypercall.VCPU) hypercall.Outcome {
 	c.mu.Lock()
 	u := c.caller(v)
 	c.fire(u)
-	out := u.leave(ready, runResult{kind: runPreempted, vcpu: u.ID})
+	out := hypercall.Outcome{}
+	if !u.undisturbed() {
+		out = u.leave(ready, runResult{kind: runPreempted, vcpu: u.ID})
+	}
 	c.mu.Unlock()
 	return out
 }

@@ -56,7 +56,8 @@ func (m *Machine) endpoint(v *vm) ffa.Endpoint {
 	e.Services, e.Secure = s.services(), s.Secure
 	if f := s.Manifest; f != nil {
 		e.ID, e.Secure, e.Version = f.ID, f.Secure, wire.Version(f.Version)
-		e.NoNotifications, e.ManagedExit = !f.Notifications, f.ManagedExit
+		e.NoNotifications, e.ManagedExit = !f.Notifications, f.NSInterrupts == boot.NSInterruptManagedExit
+		e.Undisturbed = f.NSInterrupts == boot.NSInterruptQueued
 		e.WantsCreated, e.WantsDestroyed = f.VMMessages&boot.VMCreated != 0, f.VMMessages&boot.VMDestroyed != 0
 		e.WantsCPUOff = f.PowerMessages&boot.PowerCPUOff != 0
 	}

@@ -1,6 +1,7 @@
 package vmm
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"os"
@@ -15,7 +16,7 @@ import (
 // manifest is that of a partition of program ffa_boot. Its blob only begins like one.
 func manifest(order int) *boot.PartitionManifest {
 	return &boot.PartitionManifest{
-		Version: 1<<16 | 1, Contexts: 2, Secure: true, BootOrder: order, BootInformation: true, ManagedExit: true, VMMessages: boot.VMCreated,
+		Version: 1<<16 | 1, Contexts: 2, Secure: true, BootOrder: order, BootInformation: true, NSInterrupts: boot.NSInterruptManagedExit, VMMessages: boot.VMCreated,
 		Services: []boot.PartitionService{{UUID: [16]byte{1}, Messaging: boot.MessagingDirectReceive}},
 		Blob:     []byte{0xd0, 0x0d, 0xfe, 0xed},
 	}
@@ -64,7 +65,7 @@ func TestPartitionsAreToldOfVMsThatDieAndCPUsThatGoOff(t *testing.T) {
 	cfg := machine(t, &r, 2, "ffa_told", "ffa_told*2", "ffa_told*2", "ffa_told")
 	for i := range cfg.Secondaries[:2] {
 		f := manifest(i)
-		f.ManagedExit, f.VMMessages, f.PowerMessages = false, boot.VMCreated|boot.VMDestroyed, boot.PowerCPUOff
+		f.NSInterrupts, f.VMMessages, f.PowerMessages = boot.NSInterruptSignaled, boot.VMCreated|boot.VMDestroyed, boot.PowerCPUOff
 		cfg.Secondaries[i].Manifest = f
 	}
 	if ending, err := run(t, cfg); ending != PoweredOff || err != nil || !strings.HasSuffix(r.console.String(), "PASS\r\n") {
@@ -77,6 +78,39 @@ func TestPartitionsAreToldOfVMsThatDieAndCPUsThatGoOff(t *testing.T) {
 	want = append(want, "ffa_told0: ffa_told: VM 4 is gone", "ffa_told1: ffa_told: VM 4 is gone")
 	if !slices.Equal(r.lines, want) {
 		t.Errorf("debug log %q, want %q", r.lines, want)
+	}
+}
+
+// queued is a machine with a partition whose runs the primary's interrupts wait for.
+func queued(t *testing.T, r *record, primary string) Config {
+	cfg := machine(t, r, 1, primary, "ffa_told*2")
+	cfg.Secondaries[0].Manifest = manifest(0)
+	cfg.Secondaries[0].Manifest.NSInterrupts = boot.NSInterruptQueued
+	return cfg
+}
+
+func TestInterruptsOfThePrimaryWaitForAPartitionThatIsNotToBeDisturbed(t *testing.T) {
+	var r record
+	cfg := queued(t, &r, "ffa_queued")
+	if ending, err := run(t, cfg); ending != PoweredOff || err != nil || !strings.HasSuffix(r.console.String(), "PASS\r\n") {
+		t.Fatalf("ending %v, error %v\n%v", ending, err, &r)
+	}
+}
+
+func TestMachineWhosePartitionKeepsItsCPUForEverCanBeStopped(t *testing.T) {
+	var r record
+	cfg := queued(t, &r, "ffa_queued")
+	cfg.Primary.Cmdline = "forever"
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	enough := errors.New("enough")
+	cfg.DebugLog = func(_ string, line []byte) {
+		if string(line) == "ffa_told: spins" {
+			cancel(enough)
+		}
+	}
+	if ending, err := Run(ctx, cfg); ending != Cancelled || !errors.Is(err, enough) {
+		t.Errorf("ending %v, error %v\n%v", ending, err, &r)
 	}
 }
 

@@ -24,9 +24,7 @@ type PartitionManifest struct {
 
 	Notifications   bool   // it receives notifications
 	BootInformation bool   // it wants its manifest by way of the boot information
-	ManagedExit     bool   // it is asked to give the CPU back, rather than preempted
-	ManagedExitVIRQ bool   // asked by a virtual IRQ, else FIQ
-	NSInterrupts    int    // what an interrupt of the primary does while it runs: a row of nsInterruptActions
+	NSInterrupts    int    // what an interrupt of the primary does while it runs: NSInterruptQueued and so on
 	VMMessages      uint32 // framework messages about VMs that it wants: a set of VMCreated and VMDestroyed
 	PowerMessages   uint32 // framework messages about power that it wants: PowerCPUOff or none
 
@@ -52,9 +50,9 @@ const (
 
 // What an interrupt of the primary does to a partition that runs.
 const (
-	NSInterruptQueued = iota
-	NSInterruptManagedExit
-	NSInterruptSignaled
+	NSInterruptQueued      = iota // it waits until the partition gives the CPU back
+	NSInterruptManagedExit        // the partition is asked to do so, by a virtual IRQ
+	NSInterruptSignaled           // the partition is preempted
 	nsInterruptActions
 )
 
@@ -136,7 +134,11 @@ func ParsePartitionManifest(b []byte) (*PartitionManifest, error) {
 			return nil, err
 		}
 	}
-	if m.ManagedExit && !m.ManagedExitVIRQ {
+	present := func(name string) bool { _, ok := root.LookProperty(name); return ok }
+	if present("managed-exit") && !present("ns-interrupts-action") { // which is the older property
+		m.NSInterrupts = NSInterruptManagedExit
+	}
+	if m.NSInterrupts == NSInterruptManagedExit && !present("managed-exit-virq") {
 		return nil, fmt.Errorf("it asks for a managed exit by a virtual FIQ, and there is only a virtual IRQ; add the property managed-exit-virq")
 	}
 	if len(m.Services) == 0 {
@@ -173,14 +175,8 @@ var partitionProperties = map[string]partitionRow{
 		m.Notifications = true
 		return nil
 	}},
-	"managed-exit": {read: func(m *PartitionManifest, _ partitionProperty) error {
-		m.ManagedExit, m.NSInterrupts = true, NSInterruptManagedExit
-		return nil
-	}},
-	"managed-exit-virq": {read: func(m *PartitionManifest, _ partitionProperty) error {
-		m.ManagedExitVIRQ = true
-		return nil
-	}},
+	"managed-exit":              {}, // with ns-interrupts-action
+	"managed-exit-virq":         {},
 	"ns-interrupts-action":      {read: (*PartitionManifest).readNSInterrupts},
 	"vm-availability-messages":  {read: (*PartitionManifest).readVMMessages},
 	"power-management-messages": {read: (*PartitionManifest).readPowerMessages},
@@ -343,13 +339,7 @@ func (m *PartitionManifest) readGPRegister(p partitionProperty) error {
 
 func (m *PartitionManifest) readNSInterrupts(p partitionProperty) error {
 	n, err := p.number(0, nsInterruptActions-1)
-	switch m.NSInterrupts = int(n); {
-	case err != nil:
-	case m.NSInterrupts == NSInterruptQueued:
-		err = fmt.Errorf("its property %s is 0, which cannot be honoured: the primary always gets its CPU back; give it 1 or 2", p.name)
-	case m.NSInterrupts == NSInterruptManagedExit:
-		m.ManagedExit = true
-	}
+	m.NSInterrupts = int(n)
 	return err
 }
 

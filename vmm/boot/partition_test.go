@@ -46,11 +46,31 @@ func TestPartitionManifestOfVersion10IsRead(t *testing.T) {
 			{opteeUUID, MessagingDirectReceive | MessagingDirectSend},
 			{[16]byte{1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4}, MessagingDirectReceive | MessagingDirectSend},
 		},
-		Notifications: true, BootInformation: true, ManagedExit: true, ManagedExitVIRQ: true, NSInterrupts: NSInterruptManagedExit, VMMessages: VMCreated | VMDestroyed, PowerMessages: PowerCPUOff,
+		Notifications: true, BootInformation: true, NSInterrupts: NSInterruptManagedExit, VMMessages: VMCreated | VMDestroyed, PowerMessages: PowerCPUOff,
 		Blob: b,
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("-want +got:\n%s", d)
+	}
+}
+
+func TestActionOnInterruptsIsThatOfTheNewerProperty(t *testing.T) {
+	exit, virq := present("managed-exit"), present("managed-exit-virq")
+	action := func(n uint32) dt.Property { return u32("ns-interrupts-action", n) }
+	for _, c := range []struct {
+		properties []dt.Property
+		want       int
+	}{
+		{nil, NSInterruptSignaled},
+		{[]dt.Property{exit, virq}, NSInterruptManagedExit},
+		{[]dt.Property{action(1), virq}, NSInterruptManagedExit},
+		{[]dt.Property{exit, action(0)}, NSInterruptQueued},
+		{[]dt.Property{action(2), exit}, NSInterruptSignaled},
+	} {
+		m, err := ParsePartitionManifest(blob(t, partition(c.properties...)))
+		if err != nil || m.NSInterrupts != c.want {
+			t.Errorf("%v: %+v, %v; want %d", c.properties, m, err, c.want)
+		}
 	}
 }
 
@@ -109,6 +129,7 @@ func TestPartitionManifestThatCannotBeHonouredIsRefusedByName(t *testing.T) {
 		"gp-register-num is 0x4":                                   partition(u32("gp-register-num", 4)),
 		"ns-interrupts-action is 0x3":                              partition(u32("ns-interrupts-action", 3)),
 		"vm-availability-messages is 0x4":                          partition(u32("vm-availability-messages", 4)),
+		"add the property managed-exit-virq": partition(u32("ns-interrupts-action", 1)),
 		"boot-order is not a number":                               partition(str("boot-order", "first")),
 		"load-address cannot be honoured: hfvmm chooses":           partition(u32("load-address", 0x4000_0000)),
 		"power-management-messages is 0x3, and CPU_SUSPEND cannot": partition(u32("power-management-messages", 3)),

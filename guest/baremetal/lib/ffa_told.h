@@ -5,3 +5,4 @@
 
 #define TOLD_WHO    0u
 #define TOLD_REFUSE 1u // and the next CPU_OFF is refused
+#define TOLD_SPIN   2u // for as many microseconds as w4 says, or for ever

@@ -14,6 +14,15 @@ static struct ffa_regs respond(const struct ffa_regs *r, uint32_t flags, int32_t
 	return ffa_call(FFA_DIRECT_RESP, ffa_pair(low(r->x[1]), high(r->x[1])), flags, (uint32_t)status, 0);
 }
 
+static void spin(uint64_t us)
+{
+	uint64_t end = counter() + us_to_ticks(us);
+
+	print("ffa_told: spins\n");
+	while (us == 0 || counter() < end)
+		isb();
+}
+
 static struct ffa_regs answer(const struct ffa_regs *r)
 {
 	struct ffa_regs a = { { FFA_DIRECT_RESP, ffa_pair(low(r->x[1]), high(r->x[1])) } };
@@ -21,6 +30,8 @@ static struct ffa_regs answer(const struct ffa_regs *r)
 
 	if (r->x[3] == TOLD_REFUSE)
 		store(&refuse, 1);
+	if (r->x[3] == TOLD_SPIN)
+		spin(r->x[4]);
 	a.x[3] = cpu;
 	a.x[4] = load(&created);
 	a.x[5] = load(&destroyed);
