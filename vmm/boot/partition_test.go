@@ -129,7 +129,7 @@ func TestPartitionManifestThatCannotBeHonouredIsRefusedByName(t *testing.T) {
 		"gp-register-num is 0x4":                                   partition(u32("gp-register-num", 4)),
 		"ns-interrupts-action is 0x3":                              partition(u32("ns-interrupts-action", 3)),
 		"vm-availability-messages is 0x4":                          partition(u32("vm-availability-messages", 4)),
-		"add the property managed-exit-virq": partition(u32("ns-interrupts-action", 1)),
+		"add the property managed-exit-virq":                       partition(u32("ns-interrupts-action", 1)),
 		"boot-order is not a number":                               partition(str("boot-order", "first")),
 		"load-address cannot be honoured: hfvmm chooses":           partition(u32("load-address", 0x4000_0000)),
 		"power-management-messages is 0x3, and CPU_SUSPEND cannot": partition(u32("power-management-messages", 3)),
