@@ -165,6 +165,40 @@ func TestUnmappedBuffersCanBeMappedAgain(t *testing.T) {
 	p.returns("map again", ffaRXTXMap, m, succeeds(0)...)
 }
 
+func TestReceiveBufferOfASecondaryIsReadOnlyWhileItIsMapped(t *testing.T) {
+	r := newFFARig(t, nil, 1, 2)
+	p, a := r.guest(0), r.guest(1)
+	may := func(what string, vm int, page uint64, want Access) {
+		t.Helper()
+		c, _ := r.core.pages.claim(Span{page, PageSize})
+		if got := r.stage2.access[vm][page]; got != want || c.own != want {
+			t.Errorf("%s: VM %d may %03b with page %#x, by the books %03b, want %03b", what, vm, got, page, c.own, want)
+		}
+	}
+	buffers := func(vm int) []uint64 { return []uint64{ramOf(vm).Base, ramOf(vm).Base + 4*PageSize, 2} }
+	p.returns("map", ffaRXTXMap, buffers(0), succeeds(0)...)
+	may("the primary", 0, buffers(0)[1], FullAccess)
+	r.run(p, a)
+	r.stage2.full = true
+	a.denies("map without memslots", noMemory, ffaRXTXMap, buffers(1)...)
+	may("nothing is mapped", 1, buffers(1)[1], FullAccess)
+	a.returns("map", ffaRXTXMap, buffers(1), succeeds(0)...)
+	may("TX", 1, buffers(1)[0], FullAccess)
+	for n := range uint64(2) {
+		may("RX", 1, buffers(1)[1]+n*PageSize, Read)
+	}
+	may("behind RX", 1, buffers(1)[1]+2*PageSize, FullAccess)
+	a.returns("start of a vCPU in RX", hypercall.PSCICPUOn|hypercall.SMC64, []uint64{1, buffers(1)[1], 0}, hypercall.PSCIInvalidAddress.X())
+	r.stage2.full = true
+	a.denies("unmap without memslots", noMemory, ffaRXTXUnmap)
+	a.denies("it is mapped still", denied, ffaRXTXMap, buffers(1)...)
+	a.returns("unmap", ffaRXTXUnmap, nil, succeeds(0)...)
+	may("no buffer", 1, buffers(1)[1], FullAccess)
+	if len(r.core.pages) != 2 {
+		t.Errorf("%d holdings, want one for each VM", len(r.core.pages))
+	}
+}
+
 // services gives VM 1 two protocols and VM 2 the second of them.
 func services(cfg *Config) {
 	a, b := wire.UUID{1}, wire.UUID{2}

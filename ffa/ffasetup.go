@@ -108,15 +108,19 @@ func (c *Core) mapBuffers(p *partition, tx, rx, pages uint64) status {
 	if txPages == nil || rxPages == nil {
 		return invalid
 	}
+	if st := c.protect(p, spans[1]); st != success {
+		return st
+	}
 	p.box.tx, p.box.rx, p.box.spans, p.box.state = txPages, rxPages, spans, boxEmpty
 	return success
 }
 
 func (s *ffa) rxtxUnmap(v *vcpu, _ hypercall.FuncID, a ffaArgs) hypercall.Outcome {
-	b, st := &v.vm.box, success
-	if a[1] != 0 || b.rx == nil {
-		st = invalid
-	} else {
+	b, st := &v.vm.box, invalid
+	if a[1] == 0 && b.rx != nil {
+		st = s.unprotect(v.vm)
+	}
+	if st == success {
 		b.tx, b.rx, b.spans, b.state, b.got = nil, nil, [2]Span{}, boxEmpty, message{}
 		v.vm.notifications.framework = 0
 	}

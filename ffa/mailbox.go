@@ -23,6 +23,7 @@ const (
 type mailbox struct {
 	tx, rx []byte // of the same size, whole pages
 	spans  [2]Span
+	own    Access // to the memory of rx when it is no buffer, unless the VM is the primary
 	state  boxState
 	got    message // unless empty
 
@@ -65,8 +66,48 @@ func (c *Core) configure(v *vcpu, tx, rx uint64) (status, hypercall.Outcome) {
 	if txPage == nil || rxPage == nil {
 		return denied, hypercall.Outcome{}
 	}
+	if st := c.protect(p, spans[1]); st != success {
+		return st, hypercall.Outcome{}
+	}
 	p.box.tx, p.box.rx, p.box.spans = txPage, rxPage, spans
 	return c.becameWritable(v)
+}
+
+// protect lets p, unless it is the primary, only read the memory that becomes its receive buffer, which it has for itself.
+func (c *Core) protect(p *partition, rx Span) status {
+	if p.index == primary {
+		return success
+	}
+	if len(c.pages)+2 > MaxHoldings {
+		return noMemory
+	}
+	claim, _ := c.pages.claim(rx)
+	p.box.own = claim.own
+	return c.allow(p, rx, claim, Read)
+}
+
+// unprotect undoes that.
+func (c *Core) unprotect(p *partition) status {
+	if p.index == primary {
+		return success
+	}
+	rx := p.box.spans[1]
+	claim, _ := c.pages.claim(rx)
+	return c.allow(p, rx, claim, p.box.own)
+}
+
+// allow changes what p may do with memory of its own.
+func (c *Core) allow(p *partition, s Span, claim claim, access Access) status {
+	c.changes = append(c.changes[:0], Mapping{int(p.index), s, access})
+	c.stage2.Park()
+	err := c.stage2.Remap(c.changes)
+	c.stage2.Resume()
+	if err != nil {
+		return noMemory
+	}
+	claim.own = access
+	c.pages.set(s, claim)
+	return success
 }
 
 // overlaps reports whether some page of the span is a page of the mailbox. Those stay with their VM.

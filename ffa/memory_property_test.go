@@ -39,7 +39,7 @@ func TestNoPageEverHasTwoExclusiveOwners(t *testing.T) {
 		}
 		model := make([]pageModel, vms*perVM)
 		for i := range model {
-			model[i] = pageModel{owner: i / perVM, borrower: -1, own: rwx}
+			model[i] = pageModel{owner: i / perVM, borrower: -1, own: accessOf(i/perVM, i%perVM)}
 		}
 		transfer := func(t *rapid.T) {
 			from, to := rapid.IntRange(0, vms-1).Draw(t, "from"), rapid.IntRange(0, vms-1).Draw(t, "to")

@@ -374,6 +374,9 @@ func (m *model) configure(c *modelCPU, tx, rx, count uint64) {
 		m.fails(c, -6)
 	default:
 		vm.mapped, vm.tx, vm.rx = true, tx, rx
+		if vm.index != 0 {
+			m.mine(rx).own = Read
+		}
 		m.becomesWritable(c)
 	}
 	m.finish(c)

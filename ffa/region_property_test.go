@@ -38,8 +38,9 @@ func TestMemoryTransactionsDoWhatTheModelOfSinglePagesSays(t *testing.T) {
 		r := newRegionRig(t, true)
 		pages := make([]modelPage, 4*perVM)
 		for i := range pages {
-			pages[i] = modelPage{owner: i / perVM, own: all}
-			pages[i].access[i/perVM] = all
+			own := accessOf(i/perVM, i%perVM)
+			pages[i] = modelPage{owner: i / perVM, own: own}
+			pages[i].access[i/perVM] = own
 		}
 		var regions []*regionModel
 		var gone []uint64

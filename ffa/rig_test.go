@@ -186,7 +186,15 @@ func (r *rig) settle() {
 	}
 }
 
-// mapped gives VMs their mailboxes; secondaries must be able to run.
+// accessOf is what a VM with a mailbox may do with its own n-th page.
+func accessOf(vm, n int) Access {
+	if vm != primary && ramOf(vm).Base+uint64(n)*PageSize == rxOf(vm) {
+		return Read
+	}
+	return FullAccess
+}
+
+// mapped gives VMs their mailboxes; secondaries must be able to run. It is not counted as a change of memory.
 func (r *rig) mapped(vms ...int) {
 	r.t.Helper()
 	for _, vm := range vms {
@@ -201,6 +209,7 @@ func (r *rig) mapped(vms ...int) {
 			r.preempt(g)
 		}
 	}
+	r.stage2.parks, r.stage2.remaps = 0, 0
 }
 
 // enter runs g on p's pCPU and fails the test if it does not run.

@@ -31,6 +31,8 @@ enum memory_job {
 	MEMORY_RELINQUISH, // x4: handle, x5: flags
 	MEMORY_SEND,       // x4: function, x5: receiver, x6: access; answers handle and address of a page of its own
 	MEMORY_RECLAIM,    // x4: handle
+	MEMORY_UNMAP,      // unmaps its buffers; answers the address of RX
+	MEMORY_MAP,        // maps them again
 	MEMORY_SUM,        // answers the sum of the first 64 bits of all ranges that it retrieved last
 };
 

@@ -24,6 +24,7 @@ enum touch {
 // Where, besides an address.
 #define WHERE_OWN_END   1ul // the end of the service's own memory, less back bytes
 #define WHERE_OWN_START 2ul // the start, likewise
+#define WHERE_OWN_RX    3ul // the page in which it receives messages
 
 struct trespass {
 	uint64_t touch;

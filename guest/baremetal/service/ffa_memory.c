@@ -29,6 +29,8 @@ static int32_t send_own(struct ffa_regs *r)
 
 static int32_t serve(struct ffa_regs *r)
 {
+	struct ffa_regs buffers;
+
 	switch ((enum memory_job)r->x[3]) {
 	case MEMORY_RETRIEVE:
 		return retrieve(r);
@@ -45,6 +47,13 @@ static int32_t serve(struct ffa_regs *r)
 		return send_own(r);
 	case MEMORY_RECLAIM:
 		return ffa_mem_reclaim(r->x[4], 0);
+	case MEMORY_UNMAP:
+		r->x[4] = (uintptr_t)rx;
+		buffers = ffa_call(FFA_RXTX_UNMAP, 0, 0, 0, 0);
+		return ffa_errno(&buffers);
+	case MEMORY_MAP:
+		buffers = ffa_call(FFA_RXTX_MAP, (uintptr_t)tx, (uintptr_t)rx, 1, 0);
+		return ffa_errno(&buffers);
 	case MEMORY_SUM:
 		r->x[4] = 0;
 		for (uint32_t i = 0; i < got.count; i++)

@@ -103,6 +103,8 @@ void main(uint64_t memory)
 
 		if (a == WHERE_OWN_START || a == WHERE_OWN_END)
 			a = (uintptr_t)_start + (a == WHERE_OWN_END ? memory : 0);
+		else if (a == WHERE_OWN_RX)
+			a = (uintptr_t)rx;
 		a -= t.back;
 		if (t.touch == TOUCH_FETCH && t.back)
 			nops(a & ~3ul, t.back);

@@ -171,6 +171,22 @@ TEST(edges, straddling_the_start, MACHINE)
 	dies_of((struct trespass){ .touch = TOUCH_READ_PAIR, .address = WHERE_OWN_START, .back = 8 }, "read of a pair");
 }
 
+TEST(edges, own_receive_page, MACHINE)
+{
+	start();
+	dies_of((struct trespass){ .touch = TOUCH_WRITE, .address = WHERE_OWN_RX }, "write");
+	dies_of((struct trespass){ .touch = TOUCH_WRITE_PAIR, .address = WHERE_OWN_RX }, "write of a pair");
+	starts(VICTIM + victims);
+	struct trespass t = { .touch = TOUCH_READ, .address = WHERE_OWN_RX };
+
+	memcpy(tx, &t, sizeof(t));
+	check(send(VICTIM + victims, sizeof(t)) == 0, "send");
+	struct message m = receive();
+
+	check(m.from == VICTIM + victims, "message from VM %u", m.from);
+	expect_text(m, "still alive");
+}
+
 TEST(edges, mmu_off_and_no_vectors, MACHINE)
 {
 	start();

@@ -197,6 +197,22 @@ TEST(ffa_memory, borrower_that_dies_gives_back, "abi=ffa vm=ffa_memory vm=ffa_me
 // 64 MiB in 256 ranges, none of which touch, each in a fragment of its own.
 #define RANGES 256u
 
+// A partition reads its RX buffer, and writes that memory only while it is no buffer.
+TEST(ffa_memory, receive_buffer_is_read_only, "abi=ffa vm=ffa_memory vm=ffa_memory")
+{
+	setup();
+	for (uint16_t vm = A; vm <= B; vm++) {
+		uint64_t address = asked(vm, MEMORY_UNMAP, 0, 0, 0).x[4];
+
+		asked(vm, MEMORY_WRITE, address, 0x1234 + vm, 0);
+		asked(vm, MEMORY_MAP, 0, 0, 0);
+		struct ffa_regs r = asked(vm, MEMORY_READ, address, 0, 0);
+
+		check(r.x[4] == 0x1234ul + vm, "RX has 0x%lx", r.x[4]);
+		dies(vm, MEMORY_WRITE, address, 0);
+	}
+}
+
 TEST(ffa_memory, share_64_mib_in_256_fragments, "abi=ffa mem=256 vm=ffa_memory vm=ffa_memory")
 {
 	const uint64_t size = (64ul << 20) / RANGES, base = 0x44000000ul;
