@@ -75,6 +75,7 @@ func (c *Core) kill(v *vcpu) hypercall.Outcome {
 	}
 	if !v.vm.aborting {
 		v.vm.aborting, v.vm.receivers = true, v.vm.receivers[:0]
+		c.forfeit(v.vm)
 		c.returnLoans(v.vm)
 		c.bury(v.vm)
 		v.dropCallee()

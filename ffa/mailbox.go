@@ -98,7 +98,8 @@ func (c *Core) unprotect(p *partition) status {
 
 // allow changes what p may do with memory of its own.
 func (c *Core) allow(p *partition, s Span, claim claim, access Access) status {
-	c.changes = append(c.changes[:0], Mapping{int(p.index), s, access})
+	c.changes = c.changes[:0]
+	c.plan(p, s, access)
 	c.stage2.Park()
 	err := c.stage2.Remap(c.changes)
 	c.stage2.Resume()

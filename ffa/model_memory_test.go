@@ -59,7 +59,11 @@ func (m *model) checkMemory() {
 func (m *model) checkPage(ipa uint64) {
 	p, alone := m.mine(ipa), 0
 	for vm := range m.vm {
-		if got := m.stage2.access[vm][ipa]; got != p.access(vm) {
+		want := p.access(vm)
+		if m.vm[vm].dead {
+			want = 0
+		}
+		if got := m.stage2.access[vm][ipa]; got != want {
 			m.t.Fatalf("page %#x: VM %d has access %03b, the model says %+v", ipa, vm, got, *p)
 		}
 		if c, ok := m.core.pages.claim(Span{ipa, PageSize}); ok && c.owner == uint16(vm) && c.borrower == noVM {

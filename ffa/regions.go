@@ -127,7 +127,7 @@ func (c *Core) close(r *region) {
 func (c *Core) expose(r *region, p *partition, access Access, zero bool) status {
 	c.changes = c.changes[:0]
 	for _, s := range r.memory {
-		c.changes = append(c.changes, Mapping{int(p.index), s, access})
+		c.plan(p, s, access)
 	}
 	c.stage2.Park()
 	defer c.stage2.Resume()

@@ -138,6 +138,14 @@ func (c *Core) TimerFired(v *hypercall.VCPU) {
 	c.mu.Unlock()
 }
 
+// Dead reports whether a VM has ended.
+func (c *Core) Dead(vm int) bool {
+	c.mu.Lock()
+	dead := c.vms[vm].aborting
+	c.mu.Unlock()
+	return dead
+}
+
 // Abort tells that v, which has just stopped, did what it may not do. Its VM is dead: vCPUs that run
 // elsewhere stop for good when they next leave, and memory that it has borrowed goes back. The primary is
 // told once: a vCPU that aborts later was merely preempted.

@@ -64,7 +64,7 @@ func (c *Core) transfer(t transfer, from, to *partition, access Access, zero boo
 	for _, p := range [2]*partition{from, to} { // taken away first
 		if a := after.access(p.index); a != before.access(p.index) {
 			for _, s := range c.spans {
-				c.changes = append(c.changes, Mapping{int(p.index), s, a})
+				c.plan(p, s, a)
 			}
 		}
 	}
@@ -83,6 +83,14 @@ func (c *Core) transfer(t transfer, from, to *partition, access Access, zero boo
 		c.pages.set(s, after)
 	}
 	return success
+}
+
+// plan adds a change of what p may do to those that are to be made. One that is dead gets nothing any more.
+func (c *Core) plan(p *partition, s Span, access Access) {
+	if p.aborting {
+		access = 0
+	}
+	c.changes = append(c.changes, Mapping{int(p.index), s, access})
 }
 
 // normalize sorts the spans of a transfer and joins those that touch. It is false if there are none, if

@@ -9,8 +9,10 @@ import (
 
 // abort ends the VM of v, which touched an address that is not its own.
 func (p *pcpu) abort(v *vcpu, ipa uint64, access string) hypercall.Outcome {
-	p.m.log.Error("secondary aborted", "vm", v.vm.name, "vcpu", v.ID.Index, "pc", hex(v.get(kvmarm.RegPC)),
-		"address", hex(ipa), "access", access)
+	if !p.m.core.Dead(int(v.ID.VM)) { // else it has no memory any more
+		p.m.log.Error("secondary aborted", "vm", v.vm.name, "vcpu", v.ID.Index, "pc", hex(v.get(kvmarm.RegPC)),
+			"address", hex(ipa), "access", access)
+	}
 	return p.abortVM(v)
 }
 
@@ -68,8 +70,10 @@ func (p *pcpu) externallyAborted(v *vcpu) (out hypercall.Outcome, aborted bool) 
 	if class == esrDataAbort {
 		what = "table walk"
 	}
-	p.m.log.Error("secondary aborted", "vm", v.vm.name, "vcpu", v.ID.Index, "pc", hex(v.get(kvmarm.RegELREL1)),
-		"address", hex(v.get(regFAREL1)), "access", what)
+	if !p.m.core.Dead(int(v.ID.VM)) {
+		p.m.log.Error("secondary aborted", "vm", v.vm.name, "vcpu", v.ID.Index, "pc", hex(v.get(kvmarm.RegELREL1)),
+			"address", hex(v.get(regFAREL1)), "access", what)
+	}
 	return p.abortVM(v), true
 }
 
