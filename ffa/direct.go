@@ -93,11 +93,15 @@ func (v *vcpu) serve() {
 // server finds the vCPU of p that serves a request of v: the one with the number of the pCPU, where there is more
 // than one. It waits, or it has not waited yet: then it gets the request when it first does.
 func (s *ffa) server(v *vcpu, p *partition, kind requestKind, uuid wire.UUID) (*vcpu, status) {
-	if p == nil || p == v.vm || uuid != (wire.UUID{}) && !p.ffa.offers(uuid) {
+	if p == nil || p == v.vm {
+		return nil, invalid
+	}
+	methods, ok := p.ffa.methodsOf(uuid)
+	if !ok {
 		return nil, invalid
 	}
 	k := &requestKinds[kind]
-	if p.ffa.methods&k.receives == 0 || v.vm.ffa.methods&k.sends == 0 || v.callee != nil ||
+	if methods&k.receives == 0 || v.vm.ffa.methods&k.sends == 0 || v.callee != nil ||
 		kind == direct2 && p.ffa.asked && p.version < wire.Version12 {
 		return nil, denied
 	}
@@ -123,14 +127,17 @@ func (s *ffa) server(v *vcpu, p *partition, kind requestKind, uuid wire.UUID) (*
 	return nil, busy
 }
 
-// offers reports whether uuid is one of the partition's protocols.
-func (e *endpoint) offers(uuid wire.UUID) bool {
+// methodsOf are the methods of a protocol, if the partition has it; the nil UUID stands for all that it has.
+func (e *endpoint) methodsOf(uuid wire.UUID) (methods uint32, ok bool) {
+	if uuid == (wire.UUID{}) {
+		return e.methods, true
+	}
 	for i := range e.Services {
-		if e.Services[i].UUID == uuid {
-			return true
+		if s := &e.Services[i]; s.UUID == uuid {
+			methods, ok = methods|s.Methods, true
 		}
 	}
-	return false
+	return methods, ok
 }
 
 // directResponse gives the requester its answer and waits for the next request. It is the answer to whatever the

@@ -57,6 +57,18 @@ func TestDirectRequestComesBackAsItsResponse(t *testing.T) {
 	}
 }
 
+func TestRequestGoesToAProtocolThatTakesRequestsOfItsKind(t *testing.T) {
+	r := newFFARig(t, services, 1, 1, 1) // VM 1 has protocols 1 and 2, of which 2 takes requests of version 1.2
+	p, a := r.guest(0), r.guest(1)
+	r.waiting(1)
+	fn := ffaDirectReq2 | hypercall.SMC64
+	p.denies("to one that takes others", denied, fn, pair(0, 1), 1)
+	p.denies("to one that it has not", invalid, fn, pair(0, 1), 3)
+	p.enters(a, fn, pair(0, 1), 2)
+	a.leaves(ffaDirectResp2|hypercall.SMC64, pair(1, 0))
+	p.enters(a, fn, pair(0, 1)) // to any
+}
+
 func TestPreemptedDirectRequestGoesOnWithRun(t *testing.T) {
 	r := newFFARig(t, nil, 2, 1)
 	p, a := r.guest(0), r.guest(1)

@@ -24,13 +24,16 @@ func (s *ffa) sendIndirect(v *vcpu, delayed bool) status {
 		return denied // no buffer
 	}
 	to := s.vm(m.Receiver)
+	if to == nil {
+		return invalid
+	}
+	methods, known := to.ffa.methodsOf(m.UUID)
 	size := uint64(len(from.tx))
 	switch {
-	case m.Sender != v.vm.ffa.ID, to == nil, to == v.vm, m.Flags != 0, uint64(m.Offset) < uint64(wire.MessageHeader(v.vm.version)),
-		uint64(m.Offset) > size, uint64(m.Size) > size-uint64(m.Offset), m.Size == 0,
-		m.UUID != (wire.UUID{}) && !to.ffa.offers(m.UUID):
+	case m.Sender != v.vm.ffa.ID, to == v.vm, m.Flags != 0, uint64(m.Offset) < uint64(wire.MessageHeader(v.vm.version)),
+		uint64(m.Offset) > size, uint64(m.Size) > size-uint64(m.Offset), m.Size == 0, !known:
 		return invalid
-	case (v.vm.ffa.methods&to.ffa.methods)&wire.Indirect == 0, to.version < v11 || to.aborting:
+	case v.vm.ffa.methods&methods&wire.Indirect == 0, to.version < v11 || to.aborting:
 		return denied
 	case !to.box.accepting():
 		return busy

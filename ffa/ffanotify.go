@@ -63,7 +63,7 @@ func (s *ffa) notificationSet(v *vcpu, _ hypercall.FuncID, a ffaArgs) hypercall.
 	case from != uint64(v.vm.ffa.ID), p == nil, p == v.vm, a.uint64(3) == 0,
 		flags&^(notifyPerVCPU|notifyDelayed) != 0, !perVCPU && index != 0:
 		st = invalid
-	case !p.notifiable():
+	case !p.notifiable() || p.aborting:
 		st = denied
 	default:
 		st = s.signal(v, p, a.uint64(3), perVCPU, index, flags&notifyDelayed != 0)
@@ -99,7 +99,7 @@ func (s *ffa) notificationInfoGet(v *vcpu, fn hypercall.FuncID, _ ffaArgs) hyper
 	for i := range s.vms {
 		p := &s.vms[i]
 		self := p == v.vm
-		if self && (p.ffa.NPI != 0 || p.ffa.SRI == 0) || !self && v.vm.index != primary {
+		if p.aborting || self && (p.ffa.NPI != 0 || p.ffa.SRI == 0) || !self && v.vm.index != primary {
 			continue
 		}
 		if !p.list(&list, self) {

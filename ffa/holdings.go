@@ -6,7 +6,7 @@ import (
 )
 
 // MaxHoldings is how many different ranges of memory the core tells apart. It keeps some more to take
-// memory back with.
+// memory back with. Under FF-A each VM has a limit of its own: MaxPieces.
 const MaxHoldings = 4096
 
 // noVM is the borrower of memory that nobody borrows.
@@ -100,6 +100,51 @@ func (hs *holdings) set(s Span, c claim) {
 		}
 	}
 	*hs = h
+}
+
+// manySpans is how many spans setAll sets at least in one pass over all holdings.
+const manySpans = 16
+
+// setAll does what set does to each of these spans, which are sorted and do not overlap.
+func (hs *holdings) setAll(spans []Span, c claim) {
+	if len(spans) < manySpans {
+		for _, s := range spans {
+			hs.set(s, c)
+		}
+		return
+	}
+	next := make(holdings, 0, max(cap(*hs), len(*hs)+2*len(spans)))
+	add := func(from, to uint64, c claim) {
+		if n := len(next); n > 0 && next[n-1].claim == c && next[n-1].end() == from {
+			next[n-1].Size += to - from
+		} else if from < to {
+			next = append(next, holding{Span{from, to - from}, c})
+		}
+	}
+	for _, h := range *hs {
+		at := h.Base
+		for ; len(spans) > 0 && spans[0].Base < h.end(); spans = spans[1:] {
+			end := spans[0].Base + spans[0].Size
+			add(at, spans[0].Base, h.claim)
+			add(spans[0].Base, min(end, h.end()), c)
+			if at = min(end, h.end()); end > h.end() {
+				spans[0] = Span{h.end(), end - h.end()}
+				break
+			}
+		}
+		add(at, h.end(), h.claim)
+	}
+	*hs = next
+}
+
+// of is in how many pieces the memory is that VM vm owns.
+func (hs holdings) of(vm uint16) (n int) {
+	for i := range hs {
+		if hs[i].owner == vm {
+			n++
+		}
+	}
+	return n
 }
 
 // cut makes a holding begin at ipa, if one contains it, and returns the place of the first holding from

@@ -57,6 +57,23 @@ func TestWhatADeadVMHasBorrowedGoesBackToItsOwners(t *testing.T) {
 	vm[0].want("loan of what came back", 0)
 }
 
+// Its other vCPUs may run on: they have nothing any more, and get nothing.
+func TestDeadVMHasNoMemory(t *testing.T) {
+	r, vm := newOwners(t)
+	lent := pagesOf(0, 0, 1)
+	r.enter(r.vms[0][1], vm[1])
+	r.core.Abort(&vm[1].VCPU)
+	for n := range vmSize / PageSize {
+		r.access("its own", Span{pageOf(1, n), PageSize}, 0, 0, 0)
+	}
+	if !r.core.Dead(1) || r.core.Dead(2) {
+		t.Error("the wrong VM is dead")
+	}
+	vm[0].call(hfShareMemory, idOf(1)<<32|2, lent.Base, lent.Size)
+	vm[0].want("share with it", 0)
+	r.access("shared with it", lent, rwx, 0, 0)
+}
+
 func TestMemoryThatStage2CannotReturnStaysWithTheDeadVM(t *testing.T) {
 	r, vm := newOwners(t)
 	first, second := pagesOf(0, 0, 1), pagesOf(0, 2, 1)

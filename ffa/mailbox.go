@@ -78,9 +78,6 @@ func (c *Core) protect(p *partition, rx Span) status {
 	if p.index == primary {
 		return success
 	}
-	if len(c.pages)+2 > MaxHoldings {
-		return noMemory
-	}
 	claim, _ := c.pages.claim(rx)
 	p.box.own = claim.own
 	return c.allow(p, rx, claim, Read)

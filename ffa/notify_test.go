@@ -252,6 +252,7 @@ func TestIndirectMessageIsRefused(t *testing.T) {
 		{"of a size that wraps around", func(m *wire.Message) { m.Size = 1<<32 - 1 }, 0, 0, invalid},
 		{"with flags", func(m *wire.Message) { m.Flags = 1 }, 0, 0, invalid},
 		{"to a protocol that the receiver does not know", func(m *wire.Message) { m.UUID = wire.UUID{9} }, 0, 0, invalid},
+		{"to a protocol that takes none", func(m *wire.Message) { m.UUID = wire.UUID{7} }, 0, 0, denied},
 		{"with w1", nil, 1, 0, invalid},
 		{"with w2", nil, 0, 2, invalid},
 		{"to a VM without buffers", func(m *wire.Message) { m.Receiver = 4 }, 0, 0, busy},
@@ -262,6 +263,7 @@ func TestIndirectMessageIsRefused(t *testing.T) {
 			r, _ := newNotifyRig(t, func(cfg *Config) {
 				cfg.Partitions[4].Endpoint.Version = v10
 				cfg.Partitions[5].Services = []Service{{Methods: wire.ReceivesDirect}}
+				cfg.Partitions[2].Services = []Service{{wire.UUID{7}, wire.ReceivesDirect}, {wire.UUID{8}, wire.Indirect}}
 			}, 1, 1, 1, 1, 1, 1)
 			for _, vm := range []int{1, 2, 4, 5} {
 				r.core.mapBuffers(&r.core.vms[vm], txOf(vm), rxOf(vm), 1)

@@ -12,7 +12,7 @@ func (c *Core) Pin(vm int, ipa uint64) bool {
 	if ok && claim.pinned && claim.owner == p.index {
 		return true
 	}
-	if !ok || !claim.exclusive(p.index) || claim.own&Write == 0 || p.box.overlaps(page) || len(c.pages)+2 > MaxHoldings {
+	if !ok || !claim.exclusive(p.index) || claim.own&Write == 0 || p.box.overlaps(page) || c.pages.of(p.index)+2 > MaxHoldings {
 		return false
 	}
 	claim.pinned = true

@@ -75,9 +75,7 @@ func (c *Core) giveBack(r *region, zero bool) status {
 	} else if zero {
 		c.wipe(r)
 	}
-	for _, s := range r.memory {
-		c.pages.set(s, claim{owner: r.sender.index, borrower: noVM, own: r.own})
-	}
+	c.assign(r, claim{owner: r.sender.index, borrower: noVM, own: r.own})
 	c.close(r)
 	return success
 }

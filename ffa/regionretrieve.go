@@ -50,14 +50,15 @@ func (c *Core) retrieveRegion(p *partition, length uint64) (total, fragment uint
 	if b.state != notRetrieved || access&Write == 0 && t.Flags&(regionClear|regionClearAfter) != 0 {
 		return 0, 0, denied
 	}
+	if r.how == donate && c.pages.of(p.index)+len(r.memory) > MaxPieces {
+		return 0, 0, noMemory
+	}
 	if st := c.expose(r, p, access, t.Flags&regionClear != 0); st != success {
 		return 0, 0, st
 	}
 	b.state, b.granted, b.clear = retrieving, access, t.Flags&regionClearAfter != 0
 	if r.how == donate {
-		for _, s := range r.memory {
-			c.pages.set(s, claim{owner: p.index, borrower: noVM, own: access})
-		}
+		c.assign(r, claim{owner: p.index, borrower: noVM, own: access})
 	}
 	total, fragment = c.answer(r, b, t.Flags&regionClear)
 	return total, fragment, success

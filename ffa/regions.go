@@ -6,6 +6,9 @@ import "github.com/hfvmm/hfvmm/ffa/wire"
 const (
 	MaxRegions = 64   // transactions that are not reclaimed
 	MaxRanges  = 4096 // of memory, in all of them
+
+	// MaxPieces is in how many ranges of different access the memory is that a VM owns.
+	MaxPieces = 3 * MaxRanges
 )
 
 // region is a memory transaction of FF-A, from the first fragment of its descriptor until the sender has its memory
@@ -138,6 +141,13 @@ func (c *Core) expose(r *region, p *partition, access Access, zero bool) status 
 		c.wipe(r)
 	}
 	return success
+}
+
+// assign gives the region's memory the claim cl.
+func (c *Core) assign(r *region, cl claim) {
+	c.spans = append(c.spans[:0], r.memory...)
+	c.normalize()
+	c.pages.setAll(c.spans, cl)
 }
 
 // wipe clears the region's memory.

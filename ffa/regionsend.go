@@ -180,6 +180,9 @@ func (c *Core) take(r *region) status {
 	if r.own&Write == 0 && r.zeroed {
 		return denied
 	}
+	if c.pages.of(r.sender.index)+2*len(c.spans) > MaxPieces {
+		return noMemory
+	}
 	for i := range r.borrowers {
 		if r.borrowers[i].permissions&wire.DataMask == wire.DataRW && r.own&Write == 0 {
 			return denied
@@ -190,8 +193,6 @@ func (c *Core) take(r *region) status {
 			return st
 		}
 	}
-	for _, s := range c.spans {
-		c.pages.set(s, r.claim())
-	}
+	c.pages.setAll(c.spans, r.claim())
 	return success
 }

@@ -96,6 +96,32 @@ func (t *slotTable) changeAll(s span, kind slotKind) error {
 	return nil
 }
 
+// So a VM that dies gives back whatever it has borrowed.
+func TestMemoryInAsManyPiecesAsThereCanBeIsTakenAwayWhole(t *testing.T) {
+	const pages = 2*maxSlots + 8
+	f, table := newFakeTable(pages)
+	for n := range maxSlots - 1 {
+		if err := table.changeAll(pagesAt(2*n+1, 1), noSlot); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := table.changeAll(pagesAt(pages-4, 1), noSlot); err == nil {
+		t.Fatalf("one more piece, of %d", len(table.now))
+	}
+	table.begin()
+	for n := range pages { // by page, as the owners of each may differ
+		if err := table.change(pagesAt(n, 1), noSlot); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(table.check(), table.apply()); err != nil {
+		t.Fatal(err)
+	}
+	if table.commit(); len(f.slots) != 0 || len(table.now) != 0 {
+		t.Errorf("%d slots are left", len(f.slots))
+	}
+}
+
 func TestContiguousRangeCostsFewSlotChangesHoweverManyPages(t *testing.T) {
 	for _, pages := range []int{1, 256} {
 		f, table := newFakeTable(1024)
