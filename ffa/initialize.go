@@ -1,6 +1,10 @@
 package ffa
 
-import "github.com/hfvmm/hfvmm/hypercall"
+import (
+	"fmt"
+
+	"github.com/hfvmm/hfvmm/hypercall"
+)
 
 // Initialize runs vCPU 0 of partition vm on the pCPU of the primary's vCPU home, which has not started: until it waits
 // for the first time, and then for each VM of which it wants to be told that it was created (DEN0077A §5.3, §18.3). It
@@ -20,6 +24,31 @@ func (c *Core) Initialize(home *hypercall.VCPU, vm int) hypercall.Outcome {
 		return v.start(runner, quiet{})
 	}
 	return hypercall.Outcome{}
+}
+
+// Restrict lets VM vm do no more than access with a part of its memory, of whole pages. Nothing runs yet.
+func (c *Core) Restrict(vm int, s Span, access Access) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := &c.vms[vm]
+	claim, ok := c.pages.claim(s)
+	if !ok || !claim.exclusive(p.index) {
+		return fmt.Errorf("memory %v is not the VM's, or not in one piece", s)
+	}
+	if c.allow(p, s, claim, claim.own&access) != success {
+		return fmt.Errorf("memory %v cannot be restricted: too many pieces", s)
+	}
+	return nil
+}
+
+// MapBuffers gives VM vm its RX and TX buffers, of so many pages each, as RXTX_MAP does. Nothing runs yet.
+func (c *Core) MapBuffers(vm int, tx, rx, pages uint64) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if st := c.mapBuffers(&c.vms[vm], tx, rx, pages); st != success {
+		return fmt.Errorf("buffers of %d pages at %#x and %#x cannot be mapped: error %d", pages, tx, rx, ffaCodes[st])
+	}
+	return nil
 }
 
 // quiet answers calls that were never made.

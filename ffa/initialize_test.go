@@ -140,6 +140,38 @@ func TestPartitionThatIsNotToBeDisturbedKeepsItsPCPU(t *testing.T) {
 	r.preempt(a)
 }
 
+func TestMemoryIsRestrictedAndBuffersAreMappedBeforeAnythingRuns(t *testing.T) {
+	r := newFFARig(t, nil, 1, 1)
+	at := func(n int) Span { return Span{pageOf(1, n), PageSize} }
+	for _, err := range []error{
+		r.core.Restrict(1, Span{pageOf(1, 2), 2 * PageSize}, Read), r.core.Restrict(1, at(4), Read|Write), r.core.MapBuffers(1, at(0).Base, at(1).Base, 1),
+	} {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	for n, want := range []Access{FullAccess, Read, Read, Read, Read | Write, FullAccess} {
+		if c, _ := r.core.pages.claim(at(n)); r.stage2.access[1][at(n).Base] != want || c.own != want {
+			t.Errorf("page %d: access %03b, by the books %03b, want %03b", n, r.stage2.access[1][at(n).Base], c.own, want)
+		}
+	}
+	r.stage2.full = true
+	for what, err := range map[string]error{
+		"another VM's":       r.core.Restrict(1, Span{pageOf(0, 2), PageSize}, Read),
+		"in two pieces":      r.core.Restrict(1, Span{pageOf(1, 3), 2 * PageSize}, Read),
+		"without a memslot":  r.core.Restrict(1, at(6), Read),
+		"buffers twice":      r.core.MapBuffers(1, at(5).Base, at(6).Base, 1),
+		"buffers of nothing": r.core.MapBuffers(0, at(5).Base, at(6).Base, 1),
+	} {
+		if err == nil {
+			t.Errorf("%s: accepted", what)
+		}
+	}
+	p, a := r.guest(0), r.guest(1)
+	r.run(p, a)
+	a.denies("buffers that are mapped", denied, ffaRXTXMap, at(0).Base, at(1).Base, 1)
+}
+
 func TestFailedInitializationEndsThePartition(t *testing.T) {
 	r := newFFARig(t, nil, 1, 1)
 	r.run(r.guest(0), r.guest(1))

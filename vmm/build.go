@@ -145,6 +145,9 @@ func (m *Machine) connect() error {
 	if m.core, err = ffa.New(cfg); err != nil {
 		return err
 	}
+	if err := m.setRegions(); err != nil {
+		return err
+	}
 	partitions := [...]func() hypercall.Service{SPCI: m.core.SPCI, HF: m.core.HF, FFA: m.core.FFA}[m.cfg.ABI]()
 	m.flags = flagPages{m: m, flags: map[uint64]int{}}
 	m.followHost()

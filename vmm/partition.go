@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/hfvmm/hfvmm/ffa"
 	"github.com/hfvmm/hfvmm/ffa/wire"
 	"github.com/hfvmm/hfvmm/hypercall"
 	"github.com/hfvmm/hfvmm/vmm/boot"
@@ -26,6 +27,8 @@ func checkPartitions(cfg *Config) error {
 			return fmt.Errorf("%w: secondary %s has %d vCPUs and its manifest an execution-ctx-count of %d; give both the same", ErrUsage, s.Name, s.VCPUs, f.Contexts)
 		case len(s.UUIDs) > 0:
 			return fmt.Errorf("%w: secondary %s has UUIDs of its own and a manifest, which has some; give one of the two", ErrUsage, s.Name)
+		case slices.ContainsFunc(f.Regions, func(r boot.PartitionRegion) bool { return r.End() > s.Memory }):
+			return fmt.Errorf("%w: secondary %s has memory regions in its manifest beyond its %d bytes of memory; give it more, or move them", ErrUsage, s.Name, s.Memory)
 		case f.ID != 0 && f.Secure != (f.ID>>15 != 0):
 			return fmt.Errorf("%w: secondary %s has the id %#x in its manifest; bit 15 belongs to partitions of S-EL1, and to those alone", ErrUsage, s.Name, f.ID)
 		}
@@ -62,6 +65,11 @@ func (m *Machine) loadPartition(s *Secondary, ram span, img []byte) (hypercall.B
 	if room < uint64(wire.BootInfoSize(1)) {
 		return b, fmt.Errorf("%w: secondary %s: its package has no room for boot information in its first %d bytes; pack it with an offset of 4096", ErrUsage, s.Name, room)
 	}
+	for _, r := range f.Regions {
+		if r.Offset < manifest+uint64(len(f.Blob)) && manifest < r.End() || r.Offset < info+pageSize && info < r.End() {
+			return b, fmt.Errorf("%w: secondary %s has its memory region %s where its manifest goes; move it, or give it more memory", ErrUsage, s.Name, r.Name)
+		}
+	}
 	copy(m.ram.Slice(ram.base+manifest, ram.size-manifest), f.Blob)
 	items := []wire.BootItem{{Name: bootFDTName, Type: wire.BootFDT, Size: uint32(len(f.Blob)), Address: ram.base + manifest}}
 	wire.EncodeBootInfo(m.ram.Slice(ram.base+info, room), wire.Version(f.Version), items)
@@ -71,6 +79,35 @@ func (m *Machine) loadPartition(s *Secondary, ram span, img []byte) (hypercall.B
 		b.Rest[f.GPRegister-1] = ram.base + info
 	}
 	return b, nil
+}
+
+// setRegions gives the partitions their buffers, and takes away what their manifests do not let them do with their memory.
+func (m *Machine) setRegions() error {
+	for i := range m.cfg.Secondaries {
+		s := &m.cfg.Secondaries[i]
+		if s.Manifest == nil {
+			continue
+		}
+		base := m.vms[1+i].ram.base
+		for _, r := range s.Manifest.Regions {
+			access := ffa.Read
+			if r.Write || s.Manifest.IsBuffer(r) { // those are RXTX_MAP's to protect
+				access |= ffa.Write
+			}
+			if r.Execute {
+				access |= ffa.Execute
+			}
+			if err := m.core.Restrict(1+i, ffa.Span{Base: base + r.Offset, Size: r.End() - r.Offset}, access); err != nil {
+				return fmt.Errorf("secondary %s: its memory region %s: %w", s.Name, r.Name, err)
+			}
+		}
+		if rx, tx := s.Manifest.RX, s.Manifest.TX; rx != nil {
+			if err := m.core.MapBuffers(1+i, base+tx.Offset, base+rx.Offset, rx.Pages); err != nil {
+				return fmt.Errorf("secondary %s: %w", s.Name, err)
+			}
+		}
+	}
+	return nil
 }
 
 // bootFDTName is the name of the manifest in the boot information.

@@ -81,6 +81,44 @@ func TestPartitionsAreToldOfVMsThatDieAndCPUsThatGoOff(t *testing.T) {
 	}
 }
 
+// withRegions gives a manifest the memory regions of program ffa_region.
+func withRegions(f *boot.PartitionManifest) *boot.PartitionManifest {
+	f.Contexts, f.NSInterrupts, f.VMMessages = 1, boot.NSInterruptSignaled, 0
+	f.Services[0].Messaging = boot.MessagingDirectReceive
+	f.Regions = []boot.PartitionRegion{
+		{Name: "rx", Handle: 1, Offset: 0x20000, Pages: 1},
+		{Name: "tx", Handle: 2, Offset: 0x21000, Pages: 1, Write: true},
+		{Name: "constants", Offset: 0x22000, Pages: 2},
+	}
+	f.RX, f.TX = &f.Regions[0], &f.Regions[1]
+	return f
+}
+
+func TestPartitionHasTheMemoryThatItsManifestDescribes(t *testing.T) {
+	var r record
+	cfg := machine(t, &r, 1, "ffa_region", "ffa_region", "ffa_region")
+	for i := range cfg.Secondaries {
+		cfg.Secondaries[i].Manifest = withRegions(manifest(i))
+	}
+	if ending, err := run(t, cfg); ending != PoweredOff || err != nil || !strings.HasSuffix(r.console.String(), "PASS\r\n") {
+		t.Fatalf("ending %v, error %v\n%v", ending, err, &r)
+	}
+}
+
+func TestRegionsThatAreNotFreeAreRefused(t *testing.T) {
+	needKVM(t)
+	for want, offset := range map[string]uint64{"where its manifest goes": 1<<20 - pageSize, "beyond its 1048576 bytes": 1 << 20} {
+		var r record
+		cfg := machine(t, &r, 1, "ffa_region", "ffa_region")
+		f := withRegions(manifest(0))
+		f.Regions[2].Offset, f.Regions[2].Pages = offset, 1
+		cfg.Secondaries[0].Manifest = f
+		if ending, err := run(t, cfg); ending != NotBuilt || !errors.Is(err, ErrUsage) || !strings.Contains(err.Error(), want) {
+			t.Errorf("want an error with %q, got %v, %v", want, ending, err)
+		}
+	}
+}
+
 // queued is a machine with a partition whose runs the primary's interrupts wait for.
 func queued(t *testing.T, r *record, primary string) Config {
 	cfg := machine(t, r, 1, primary, "ffa_told*2")

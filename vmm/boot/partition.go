@@ -28,6 +28,9 @@ type PartitionManifest struct {
 	VMMessages      uint32 // framework messages about VMs that it wants: a set of VMCreated and VMDestroyed
 	PowerMessages   uint32 // framework messages about power that it wants: PowerCPUOff or none
 
+	Regions []PartitionRegion // of its RAM
+	RX, TX  *PartitionRegion  // of Regions, which are its buffers from the start, or nil
+
 	Blob []byte // the device tree itself
 }
 
@@ -92,10 +95,7 @@ func ParsePartitionManifest(b []byte) (*PartitionManifest, error) {
 		return nil, fmt.Errorf("%w; compile or copy it again", err)
 	}
 	root := tree.RootNode
-	compatible := ""
-	if p, ok := root.LookProperty("compatible"); ok {
-		compatible = strings.TrimSuffix(string(p.Value), "\x00")
-	}
+	compatible := compatibleWith(root)
 	if compatible != ffaManifest10 && compatible != ffaManifest11 {
 		return nil, fmt.Errorf("it is compatible with %q; a partition's is with %q or %q", compatible, ffaManifest10, ffaManifest11)
 	}
@@ -132,6 +132,13 @@ func ParsePartitionManifest(b []byte) (*PartitionManifest, error) {
 	for _, n := range root.Children {
 		if err := m.readNode(n); err != nil {
 			return nil, err
+		}
+	}
+	for _, n := range root.Children { // when all regions are known
+		if compatibleWith(n) == buffersNode {
+			if err := m.readBuffers(n); err != nil {
+				return nil, err
+			}
 		}
 	}
 	present := func(name string) bool { _, ok := root.LookProperty(name); return ok }
@@ -198,16 +205,24 @@ var partitionProperties = map[string]partitionRow{
 var partitionNodes = map[string]partitionRow{
 	"arm,ffa-manifest-boot-info":      {},
 	"arm,ffa-manifest-services":       {},
-	"arm,ffa-manifest-rx_tx-buffer":   {refused: "a partition maps its buffers by FFA_RXTX_MAP"},
-	"arm,ffa-manifest-memory-regions": {refused: "a partition has its own RAM and what others give it"},
+	"arm,ffa-manifest-memory-regions": {},
+	buffersNode:                       {},
 	"arm,ffa-manifest-device-regions": {refused: "no devices are assigned to partitions"},
 }
 
-func (m *PartitionManifest) readNode(n *dt.Node) error {
-	compatible := ""
-	if p, ok := n.LookProperty("compatible"); ok {
-		compatible = strings.TrimSuffix(string(p.Value), "\x00")
+const buffersNode = "arm,ffa-manifest-rx_tx-buffer"
+
+// compatibleWith is what a node says that it is.
+func compatibleWith(n *dt.Node) string {
+	p, ok := n.LookProperty("compatible")
+	if !ok {
+		return ""
 	}
+	return strings.TrimSuffix(string(p.Value), "\x00")
+}
+
+func (m *PartitionManifest) readNode(n *dt.Node) error {
+	compatible := compatibleWith(n)
 	row, ok := partitionNodes[compatible]
 	switch {
 	case !ok:
@@ -216,9 +231,12 @@ func (m *PartitionManifest) readNode(n *dt.Node) error {
 		return fmt.Errorf("its node %s cannot be honoured: %s; remove it", n.Name, row.refused)
 	case compatible == "arm,ffa-manifest-boot-info":
 		return m.readBootInfo(n)
-	default:
+	case compatible == "arm,ffa-manifest-services":
 		return m.readServices(n)
+	case compatible == "arm,ffa-manifest-memory-regions":
+		return m.readRegions(n)
 	}
+	return nil
 }
 
 func (m *PartitionManifest) readBootInfo(n *dt.Node) error {
