@@ -234,6 +234,24 @@ func TestIndirectMessageIsCopiedAndNotified(t *testing.T) {
 	}
 }
 
+func TestDeadVMIsNeitherNotifiedNorListed(t *testing.T) {
+	r, raised := newNotifyRig(t, nil, 1, 1)
+	p, a := r.guest(0), r.guest(1)
+	r.run(p, a)
+	a.returns("bind", ffaNotificationBind, []uint64{pair(0, 1), 0, 3}, succeeds(0)...)
+	p.returns("set", ffaNotificationSet, []uint64{pair(0, 1), 0, 1}, succeeds(0)...)
+	if out := r.core.Abort(&a.VCPU); out != leaves {
+		t.Fatalf("abort: %+v", out)
+	}
+	r.settle()
+	raised.take()
+	p.denies("set", denied, ffaNotificationSet, pair(0, 1), 0, 2)
+	if got := raised.take(); len(got) != 0 {
+		t.Errorf("raised %v", got)
+	}
+	p.returns("info", ffaNotificationInfoGet|hypercall.SMC64, nil, fid(ffaError), 0, 1<<32-9)
+}
+
 func TestIndirectMessageIsRefused(t *testing.T) {
 	good := wire.Message{Offset: 40, Sender: 2, Receiver: 3, Size: 8}
 	for _, c := range []struct {

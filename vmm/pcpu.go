@@ -147,12 +147,14 @@ func (p *pcpu) serveRequests() bool {
 	return true
 }
 
-// preempt takes the pCPU back from a secondary's vCPU.
+// preempt takes the pCPU back from a secondary's vCPU, unless that is a partition that may go on. The watcher then asks
+// again at its next tick.
 func (p *pcpu) preempt(v *vcpu) hypercall.Outcome {
 	if out, aborted := p.externallyAborted(v); aborted {
 		return out
 	}
 	p.cut = true
+	p.overdue.Store(0)
 	return p.m.core.Preempt(&v.VCPU)
 }
 

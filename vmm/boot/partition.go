@@ -100,7 +100,6 @@ func ParsePartitionManifest(b []byte) (*PartitionManifest, error) {
 		return nil, fmt.Errorf("it is compatible with %q; a partition's is with %q or %q", compatible, ffaManifest10, ffaManifest11)
 	}
 	m := &PartitionManifest{BootOrder: -1, NSInterrupts: NSInterruptSignaled, Blob: slices.Clone(b)}
-	var messaging uint32
 	for i := range root.Properties {
 		p := &root.Properties[i]
 		row, ok := partitionProperties[p.Name]
@@ -122,11 +121,8 @@ func ParsePartitionManifest(b []byte) (*PartitionManifest, error) {
 		}
 	}
 	if p, ok := root.LookProperty("messaging-method"); ok {
-		if messaging, err = (partitionProperty{p.Name, p.Value}).messaging(); err != nil {
+		if err := m.readMessaging(partitionProperty{p.Name, p.Value}); err != nil {
 			return nil, err
-		}
-		for i := range m.Services {
-			m.Services[i].Messaging = messaging
 		}
 	}
 	for _, n := range root.Children {
@@ -297,7 +293,26 @@ func (p partitionProperty) number(least, most uint64) (uint64, error) {
 	return n, nil
 }
 
+// readMessaging reads how messages reach the services that the UUIDs name: each in its own way, or all in one.
+func (m *PartitionManifest) readMessaging(p partitionProperty) error {
+	each := len(p.value) > 4 && len(p.value) == 4*len(m.Services)
+	for i := range m.Services {
+		value := p.value
+		if each {
+			value = value[4*i:][:4]
+		}
+		var err error
+		if m.Services[i].Messaging, err = (partitionProperty{p.name, value}).messaging(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (p partitionProperty) messaging() (uint32, error) {
+	if len(p.value) > 4 {
+		return 0, fmt.Errorf("its property %s has %d cells; write one, or one for each UUID", p.name, len(p.value)/4)
+	}
 	n, err := p.number(0, 1<<32-1)
 	if err == nil && n&^messagingKnown != 0 {
 		err = fmt.Errorf("its property %s has the unknown bits %#x; clear them", p.name, n&^messagingKnown)

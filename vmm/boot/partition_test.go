@@ -54,6 +54,16 @@ func TestPartitionManifestOfVersion10IsRead(t *testing.T) {
 	}
 }
 
+func TestEachUUIDHasItsMessagingMethodOrAllHaveOne(t *testing.T) {
+	uuids := u32("uuid", 1, 2, 3, 4, 5, 6, 7, 8)
+	for _, c := range []struct{ cells, want []uint32 }{{[]uint32{1, 4}, []uint32{1, 4}}, {[]uint32{3}, []uint32{3, 3}}} {
+		m, err := ParsePartitionManifest(blob(t, partition(uuids, u32("messaging-method", c.cells...))))
+		if err != nil || len(m.Services) != 2 || m.Services[0].Messaging != c.want[0] || m.Services[1].Messaging != c.want[1] {
+			t.Errorf("%v: %+v, %v", c.cells, m, err)
+		}
+	}
+}
+
 func TestActionOnInterruptsIsThatOfTheNewerProperty(t *testing.T) {
 	exit, virq := present("managed-exit"), present("managed-exit-virq")
 	action := func(n uint32) dt.Property { return u32("ns-interrupts-action", n) }
@@ -119,6 +129,7 @@ func TestPartitionManifestThatCannotBeHonouredIsRefusedByName(t *testing.T) {
 		"no property execution-state":                              lacking("execution-state"),
 		"no UUID":                                                  lacking("uuid"),
 		"uuid is not a list of UUIDs":                              partition(u32("uuid", 1, 2, 3)),
+		"messaging-method has 2 cells":                             partition(u32("messaging-method", 1, 2)),
 		"messaging-method has the unknown bits 0x8":                partition(u32("messaging-method", 9)),
 		"ffa-version is 0x20000":                                   partition(u32("ffa-version", 2<<16)),
 		"execution-ctx-count is 0x0":                               partition(u32("execution-ctx-count", 0)),
