@@ -61,6 +61,81 @@ PE_TEST(a_handler_finds_every_register_and_completion_gives_it_back)
 	interrupt_self(2); // a relative handler
 }
 
+// A handler that makes a call first, and what becomes of its event when it completes.
+static const struct leave {
+	uint32_t fn;
+	int8_t result, after;
+} leaves[] = {
+	{ SDEI_DISABLE, 0, REGISTERED },
+	{ SDEI_UNREGISTER, SDEI_PENDING, 0 },
+	{ SDEI_PRIVATE_RESET, SDEI_DENIED, 0 },
+};
+
+static const struct leave *leave;
+
+static void leave_it(uint32_t event)
+{
+	expect(sdei(leave->fn, event, 0), leave->result);
+	expect(signal(cpu_index()), 0); // comes too late for all of them
+}
+
+PE_TEST(an_event_that_is_not_wanted_any_more_completes_both_ways)
+{
+	volatile struct pe *p = self();
+
+	unmask();
+	for (uint32_t n = 0; n < 2 * sizeof(leaves) / sizeof(leaves[0]); n++) {
+		uint64_t resumes = load(&sdei_resumes);
+		uint32_t events = p->events;
+
+		leave = &leaves[n / 2];
+		listen(0);
+		p->work = leave_it;
+		p->answer = n % 2 ? (uintptr_t)sdei_resume : 0;
+		expect(signal(cpu_index()), 0);
+		complete_nothing(); // once more
+		check(p->events == events + 1, "%u events", p->events - events);
+		check(load(&sdei_resumes) == resumes + n % 2, "resumed %lu times", load(&sdei_resumes) - resumes);
+		expect(sdei(SDEI_STATUS, 0, 0), leave->after);
+		expect(sdei(SDEI_UNREGISTER, 0, 0), leave->after ? 0 : SDEI_DENIED);
+	}
+}
+
+// An event waits for the completion of the first, and interrupts where that goes on before an instruction is executed.
+static uint64_t pcs[2];
+
+static void signal_once(uint32_t event)
+{
+	volatile struct pe *p = self();
+
+	(void)event;
+	pcs[p->events - 1] = p->pc;
+	if (p->events == 1)
+		expect(signal(cpu_index()), 0);
+	else
+		p->answer = 0;
+}
+
+PE_TEST(an_event_that_waits_comes_before_anything_is_executed)
+{
+	volatile struct pe *p = self();
+
+	listen(0);
+	unmask();
+	for (uint32_t resume = 0; resume < 2; resume++) {
+		uint64_t resumes = load(&sdei_resumes);
+
+		p->events = 0;
+		p->work = signal_once;
+		p->answer = resume ? (uintptr_t)sdei_resume : 0;
+		expect(signal(cpu_index()), 0);
+		check(p->events == 2, "%u events", p->events);
+		check(pcs[1] == (resume ? (uintptr_t)sdei_resume : pcs[0]), "interrupted at 0x%lx, then at 0x%lx", pcs[0], pcs[1]);
+		check(load(&sdei_resumes) == resumes + resume, "resumed %lu times", load(&sdei_resumes) - resumes);
+		check(!resume || sdei_elr == pcs[0], "ELR 0x%lx", sdei_elr);
+	}
+}
+
 // A handler on SP_EL1 of what ran on SP_EL0, which is the same stack below what is in use.
 static void at_el1t(uint64_t here)
 {

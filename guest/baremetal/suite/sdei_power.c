@@ -214,6 +214,53 @@ PES_RAISE_TEST(a_shared_event_waits_for_a_pe_that_is_off)
 	}
 }
 
+// Comes and goes as a client until it is switched off: in its handler, if an event comes in time.
+static bool off_inside;
+
+static void off_if_asked(uint32_t event)
+{
+	(void)event;
+	if (off_inside)
+		cpu_off();
+}
+
+static void come_and_go(void)
+{
+	hear();
+	self()->work = off_if_asked;
+	for (uint32_t n = 0; n < 20; n++) {
+		int64_t r = sdei(SDEI_UNREGISTER, 0, 0);
+
+		check(r == 0, "unregister: %ld", r);
+		listen(0);
+	}
+	cpu_off();
+}
+
+PES_TEST(signals_race_with_a_client_that_comes_and_goes)
+{
+	uint32_t there = other(), signals = 0, taken = 0;
+
+	if (cpu_index() != 0)
+		return;
+	for (uint32_t life = 0; life < 4 * ROUNDS; life++) {
+		off_inside = life & 1;
+		give(there, come_and_go);
+		do {
+			expect(signal(there), 0);
+			signals++;
+		} while (cpu_state(there) != CPU_IS_OFF);
+		forget(there);
+		taken += pes[there].events;
+		on(there, be_new);
+		on(there, hear);
+		expect(signal(there), 0);
+		await(there, 1);
+	}
+	check(taken > 0 && taken <= signals, "%u events of %u signals", taken, signals);
+	on(there, begin);
+}
+
 static void take_and_switch_off(uint32_t event)
 {
 	(void)event;

@@ -61,7 +61,9 @@ PE_TEST(a_handler_that_is_nowhere_is_the_abort_of_its_cpu)
 // Random calls on all CPUs at once, with random arguments, in handlers and outside, while the host raises events and
 // CPUs come and go.
 
-#define CALLS 800u // of each CPU in each phase
+// Of each CPU in each phase.
+#define CALLS      400u
+#define CALLS_LONG 10000u
 
 // What makes sense, and what nearly does.
 static const uint64_t events[] = { 0, WATCHDOG, PRIVATE, CRITICAL, SHARED, SHARED_CRITICAL, UART_EVENT };
@@ -73,6 +75,7 @@ static const uint32_t calls[] = { SDEI_REGISTER, SDEI_ENABLE, SDEI_PE_UNMASK, SD
 
 #define SOME(list) list[random_below(state, sizeof(list) / sizeof(list[0]))]
 
+static uint32_t calls_wanted;
 static uint64_t states[MAX_CPUS];
 static uint32_t calls_made[MAX_CPUS], handled[MAX_CPUS];
 
@@ -179,7 +182,7 @@ static void do_anything(void)
 	isb();
 	p->work = do_anything_inside;
 	states[me] = random_seed(PHASES * me + phase);
-	for (uint32_t until = calls_made[me] + CALLS; calls_made[me] < until;) {
+	for (uint32_t until = calls_made[me] + calls_wanted; calls_made[me] < until;) {
 		if (random_below(state, 2)) {
 			irq_unmask();
 			call_at_random(false);
@@ -204,11 +207,12 @@ static void off(void)
 	cpu_off();
 }
 
-static void random_calls(uint32_t count)
+static void random_calls(uint32_t count, uint32_t wanted)
 {
 	uint32_t made = 0, taken = 0;
 
 	cpus = count;
+	calls_wanted = wanted;
 	scheduler_start(1);
 	while (func(run_once(FIRST_SECONDARY, 0)) != SPCI_MSG_WAIT)
 		;
@@ -241,9 +245,10 @@ static void random_calls(uint32_t count)
 		echo_answers();
 	}
 	print("%u calls, %u events\n", made, taken);
-	check(made >= cpus * CALLS * PHASES && taken > made / 100, "few of %u calls", made);
+	check(made >= cpus * wanted * PHASES && taken > made / 100, "few of %u calls", made);
 }
 
-TEST(sdei_1, random_calls_harm_nobody, "cpus=1 sdei=primary raise vm=echo") { random_calls(1); }
-TEST(sdei_2, random_calls_harm_nobody, "cpus=2 sdei=primary raise vm=echo") { random_calls(2); }
-TEST(sdei_8, random_calls_harm_nobody, "cpus=8 sdei=primary raise vm=echo") { random_calls(8); }
+TEST(sdei_1, random_calls_harm_nobody, "cpus=1 sdei=primary raise vm=echo") { random_calls(1, CALLS); }
+TEST(sdei_2, random_calls_harm_nobody, "cpus=2 sdei=primary raise vm=echo") { random_calls(2, CALLS); }
+TEST(sdei_8, random_calls_harm_nobody, "cpus=8 sdei=primary raise vm=echo") { random_calls(8, CALLS); }
+TEST(sdei_8, many_random_calls_harm_nobody, "cpus=8 sdei=primary raise vm=echo soak minutes=60") { random_calls(8, CALLS_LONG); }
