@@ -9,6 +9,8 @@
 #define RXFE     (1u << 4)
 #define CR_ALL   0x301u // the UART on, its receiver and its transmitter
 
+#define SPURIOUS 1023u
+
 volatile struct pe pes[MAX_CPUS];
 uint32_t cpus;
 
@@ -45,6 +47,10 @@ void handle_irq(void)
 {
 	uint32_t intid = gic_acknowledge();
 
+	if (intid == SPURIOUS && self()->work) {
+		self()->work(RESUMED);
+		return;
+	}
 	check(intid == SGI, "INTID %u", intid);
 	self()->interrupts++;
 	if (self()->work)

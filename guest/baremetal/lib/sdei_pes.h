@@ -33,10 +33,11 @@ extern volatile struct pe {
 	uint32_t events, interrupts;
 	uint64_t pc, pstate;          // what the last handler interrupted
 	uint64_t answer;              // what the next one completes with, see sdei_handle
-	void (*work)(uint32_t event); // in the handler, if not null; of an interrupt, with INTERRUPT
+	void (*work)(uint32_t event); // in the handler, if not null; of an interrupt, with one of these
 } pes[MAX_CPUS];
 
 #define INTERRUPT ~0u
+#define RESUMED   (~0u - 1) // there is none, a handler was completed to its vector
 
 // The SGI that handle_irq expects.
 #define SGI 3u

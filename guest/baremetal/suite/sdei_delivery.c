@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a handler of SDEI finds and what its completion brings back, wherever it interrupts.
 #include "el0.h"
+#include "gicv3.h"
 #include "page_table.h"
 #include "sdei_pes.h"
 
@@ -244,20 +245,23 @@ static uint64_t after_exception(uint32_t f, uint64_t on, bool span, bool dssbs)
 }
 
 static uint32_t field;
-static uint64_t seen_field;
+static uint64_t in_handler, in_vector;
 
 static void look_at_field(uint32_t event)
 {
-	(void)event;
-	store(&seen_field, read_field(field));
-	write_field(field, !seen_field);
+	uint64_t on = read_field(field);
+
+	store(event == RESUMED ? &in_vector : &in_handler, on);
+	write_field(field, !on);
 }
 
+// Completed by COMPLETE, and at the vector of an interrupt, as Linux does.
 PE_TEST(each_field_of_pstate_is_that_of_an_exception_and_comes_back)
 {
 	volatile struct pe *p = self();
 	uint64_t here = read_sysreg(mpidr_el1), sctlr = read_sysreg(sctlr_el1);
 
+	gic_enable_private(SGI); // for the vector
 	listen(0);
 	unmask();
 	p->work = look_at_field;
@@ -267,11 +271,14 @@ PE_TEST(each_field_of_pstate_is_that_of_an_exception_and_comes_back)
 		if (!bit)
 			continue;
 		was = read_field(field);
-		for (uint32_t n = 0; n < 8; n++) {
-			bool on = n & 1, span = n & 2, dssbs = n & 4;
+		for (uint32_t n = 0; n < 16; n++) {
+			bool on = n & 1, resume = n & 2, span = n & 4, dssbs = n & 8;
+			uint64_t want = after_exception(field, on, span, dssbs);
 
 			if (dssbs && field != SSBS)
 				continue;
+			in_vector = !want;
+			p->answer = resume ? read_sysreg(vbar_el1) + VECTOR_IRQ : 0;
 			write_sysreg(sctlr_el1, (sctlr & ~(SPAN | DSSBS)) | (span ? SPAN : 0) | (dssbs ? DSSBS : 0));
 			write_field(field, on);
 			expect(signal(here), 0);
@@ -280,8 +287,8 @@ PE_TEST(each_field_of_pstate_is_that_of_an_exception_and_comes_back)
 			write_field(field, was);
 			write_sysreg(sctlr_el1, sctlr);
 			isb();
-			check(seen_field == after_exception(field, on, span, dssbs), "field %u was %u, is %lu in the handler", field, on,
-			      seen_field);
+			check(in_handler == want, "field %u was %u, is %lu in the handler", field, on, in_handler);
+			check(in_vector == (resume ? want : !want), "field %u was %u, is %lu in the vector", field, on, in_vector);
 			check(after == on && !!(p->pstate & bit) == on, "field %u was %u: PSTATE 0x%lx, then %lu", field, on, p->pstate,
 			      after);
 		}
