@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -155,17 +154,15 @@ func preempted() (map[int]int, error) {
 
 // vcpuThread finds the driver's thread of a vCPU.
 func vcpuThread(vm, vcpu int) (thread int, err error) {
-	comms, err := filepath.Glob("/proc/[0-9]*/comm")
+	name := fmt.Sprintf("hf%d/%d", vm, vcpu)
+	threads, err := threadsNamed(name)
+	if err == nil && len(threads) == 0 {
+		err = fmt.Errorf("there is no thread %q", name)
+	}
 	if err != nil {
 		return 0, err
 	}
-	name := fmt.Sprintf("hf%d/%d\n", vm, vcpu)
-	for _, path := range comms {
-		if b, err := os.ReadFile(path); err == nil && string(b) == name {
-			return strconv.Atoi(filepath.Base(filepath.Dir(path)))
-		}
-	}
-	return 0, fmt.Errorf("there is no thread %q", strings.TrimSpace(name))
+	return threads[0], nil
 }
 
 // occupy lets a process run on a CPU until it is stopped.
