@@ -73,7 +73,8 @@ func (c *Core) kill(v *vcpu) hypercall.Outcome {
 	if v.vm.aborting && v.byPrimary() {
 		return v.leave(aborted, runResult{kind: runPreempted, vcpu: v.ID})
 	}
-	if !v.vm.aborting {
+	ends := !v.vm.aborting
+	if ends {
 		v.vm.aborting, v.vm.receivers = true, v.vm.receivers[:0]
 		c.forfeit(v.vm)
 		c.returnLoans(v.vm)
@@ -81,7 +82,9 @@ func (c *Core) kill(v *vcpu) hypercall.Outcome {
 		v.dropCallee()
 		v.dying = c.noteGone(v.vm)
 	}
-	return c.die(v)
+	out := c.die(v)
+	out.Ended = ends
+	return out
 }
 
 // die ends v, which runs and whose VM is dead. Whoever waits for v's response learns that there will be none, once

@@ -189,7 +189,7 @@ func TestCalleeThatDiesAbortsTheRequest(t *testing.T) {
 	b1 := r.vms[2][1]
 	r.core.vms[2].vcpus[1].state = ready // as after CPU_ON
 	r.run(q, b1)
-	if out := r.core.Abort(&b1.VCPU); out != leaves {
+	if out := r.core.Abort(&b1.VCPU); out != ends {
 		t.Fatalf("abort: %+v", out)
 	}
 	r.settle()
@@ -203,7 +203,7 @@ func TestCalleeThatDiesAbortsTheRequest(t *testing.T) {
 	c.leaves(ffaDirectResp, pair(3, 2))
 	q.want("response to nobody", fid(ffaMsgWait), c.w1())
 	q.enters(c, ffaDirectReq, pair(0, 3))
-	if out := r.core.Abort(&c.VCPU); out != leaves {
+	if out := r.core.Abort(&c.VCPU); out != ends {
 		t.Fatalf("abort: %+v", out)
 	}
 	r.settle()

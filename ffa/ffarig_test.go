@@ -60,6 +60,14 @@ func (g *guest) leaves(fn hypercall.FuncID, args ...uint64) {
 	}
 }
 
+// ends makes a call that ends the VM.
+func (g *guest) ends(fn hypercall.FuncID, args ...uint64) {
+	g.rig.t.Helper()
+	if out := g.ask(fn, args...); out != ends {
+		g.rig.t.Fatalf("call %#x of vCPU %v: outcome %+v, want that its VM ends", fn, g.ID, out)
+	}
+}
+
 // returns makes a call that returns, and checks the first registers.
 func (g *guest) returns(what string, fn hypercall.FuncID, args []uint64, want ...uint64) {
 	g.rig.t.Helper()

@@ -28,10 +28,10 @@ func (g *guest) dies(next *guest) {
 	out := g.rig.core.Abort(&g.VCPU)
 	g.rig.settle()
 	if next.ID.VM == primary {
-		if out != leaves {
+		if out != ends {
 			g.rig.t.Fatalf("vCPU %v dies: outcome %+v, want that it leaves", g.ID, out)
 		}
-	} else if out.Action != hypercall.Enter || out.VCPU != &next.VCPU {
+	} else if out.Action != hypercall.Enter || out.VCPU != &next.VCPU || !out.Ended {
 		g.rig.t.Fatalf("vCPU %v dies: outcome %+v, want that vCPU %v runs", g.ID, out, next.ID)
 	}
 }

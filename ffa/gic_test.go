@@ -68,7 +68,7 @@ func TestVMWithAGICCanSwitchItselfOff(t *testing.T) {
 	for _, fn := range []hypercall.FuncID{hypercall.PSCISystemOff, hypercall.PSCISystemReset} {
 		_, p, g := newGICRig(t)
 		g.returns("feature", hypercall.PSCIFeatures, []uint64{uint64(fn)}, 0)
-		g.leaves(fn)
+		g.ends(fn)
 		p.want("run of a VM that is off", fid(ffaError), 0, uint64(uint32(ffaCodes[isAborted])))
 		p.denies("run after that", isAborted, ffaRun, g.w1())
 	}

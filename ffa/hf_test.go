@@ -212,7 +212,7 @@ func TestHFRunResultsAreOneNumber(t *testing.T) {
 			r := newHFRig(t, []int{0, 1, 2}, 1, 2, 1)
 			p, a := r.vms[0][0], r.vms[1][0]
 			r.hfEnter(p, a)
-			if out := c.leave(r, a); out != leaves {
+			if out := c.leave(r, a); out.Action != hypercall.Leave {
 				t.Fatalf("outcome %+v", out)
 			}
 			r.settle()

@@ -41,7 +41,7 @@ func TestPartitionIsInitializedAndToldOfEachVMBeforeThePrimaryRuns(t *testing.T)
 		t.Errorf("the primary's registers are %#x", p.x)
 	}
 	p.enters(b, ffaDirectReq, 1<<16|0x8002)
-	if out := r.core.Abort(&b.VCPU); out != leaves {
+	if out := r.core.Abort(&b.VCPU); out != ends {
 		t.Fatal(out)
 	}
 	if out := r.core.Initialize(&p.VCPU, 2); out != (hypercall.Outcome{}) {
@@ -175,7 +175,7 @@ func TestMemoryIsRestrictedAndBuffersAreMappedBeforeAnythingRuns(t *testing.T) {
 func TestFailedInitializationEndsThePartition(t *testing.T) {
 	r := newFFARig(t, nil, 1, 1)
 	r.run(r.guest(0), r.guest(1))
-	r.guest(1).leaves(ffaError)
+	r.guest(1).ends(ffaError)
 	r.guest(0).want("aborted", fid(ffaError), 0, 1<<32-8)
 	r.guest(0).denies("run", isAborted, ffaRun, r.guest(1).w1())
 }

@@ -657,6 +657,7 @@ func (m *model) abort(c *modelCPU) {
 		c.vm.dead, c.vm.blocked = true, c.vm.blocked[:0]
 		m.returnLoans(c.vm)
 		m.leave(c, isDead, 2, uint64(spciError), any64, code(-8))
+		m.out.Ended = true
 		for _, sibling := range c.vm.cpu {
 			if sibling.state == isRunning {
 				m.reach(aSiblingWentOnInADeadVM)

@@ -240,7 +240,7 @@ func TestDeadVMIsNeitherNotifiedNorListed(t *testing.T) {
 	r.run(p, a)
 	a.returns("bind", ffaNotificationBind, []uint64{pair(0, 1), 0, 3}, succeeds(0)...)
 	p.returns("set", ffaNotificationSet, []uint64{pair(0, 1), 0, 1}, succeeds(0)...)
-	if out := r.core.Abort(&a.VCPU); out != leaves {
+	if out := r.core.Abort(&a.VCPU); out != ends {
 		t.Fatalf("abort: %+v", out)
 	}
 	r.settle()

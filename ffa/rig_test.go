@@ -244,7 +244,10 @@ func (g *guest) want(what string, regs ...uint64) {
 // any64 stands for a register that a result does not define.
 const any64 = 0xA11_A11_A11
 
-var leaves = hypercall.Outcome{Action: hypercall.Leave}
+var (
+	leaves = hypercall.Outcome{Action: hypercall.Leave}
+	ends   = hypercall.Outcome{Action: hypercall.Leave, Ended: true} // with its VM
+)
 
 // Runner returns the primary's vCPU on whose pCPU v runs, or nil if nobody runs v.
 func (c *Core) Runner(v *hypercall.VCPU) *hypercall.VCPU {

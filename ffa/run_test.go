@@ -195,7 +195,7 @@ func TestAbortIsToldOnceAndKillsTheSiblings(t *testing.T) {
 	r, p, q, a, b := newPair(t)
 	r.enter(p, a)
 	r.enter(q, b)
-	if out := r.core.Abort(&a.VCPU); out != leaves {
+	if out := r.core.Abort(&a.VCPU); out != ends {
 		t.Fatalf("outcome %+v", out)
 	}
 	r.settle()

@@ -35,4 +35,5 @@ type Outcome struct {
 	Reason StopReason
 	VCPU   *VCPU // Enter: the vCPU to run
 	Wake   *VCPU // a powered-off vCPU of the primary that was given a boot state, or nil
+	Ended  bool  // the VM of the caller, a secondary, is no more: none of its vCPUs runs again
 }

@@ -13,27 +13,25 @@ func (p *pcpu) abort(v *vcpu, ipa uint64, access string) hypercall.Outcome {
 		p.m.log.Error("secondary aborted", "vm", v.vm.name, "vcpu", v.ID.Index, "pc", hex(v.get(kvmarm.RegPC)),
 			"address", hex(ipa), "access", access)
 	}
-	return p.abortVM(v)
+	return p.m.core.Abort(&v.VCPU)
 }
 
-// abortVM ends v's VM and gets its other vCPUs out of guest code.
-func (p *pcpu) abortVM(v *vcpu) hypercall.Outcome {
-	out := p.m.core.Abort(&v.VCPU)
+// ended gets the other vCPUs of a VM that is no more out of guest code, and drops what is kept for it.
+func (p *pcpu) ended(vm *vm) {
 	if b := p.m.builtin; b != nil {
-		b.abort(v.vm)
+		b.abort(vm)
 	}
-	if s := v.vm.sched; s != nil {
-		for _, c := range v.vm.vcpus {
-			s.Drop(&c.VCPU)
+	if vm.sched != nil {
+		for _, c := range vm.vcpus {
+			vm.sched.Drop(&c.VCPU)
 		}
 	}
-	v.vm.dead.Store(true)
+	vm.dead.Store(true)
 	for _, q := range p.m.pcpus {
-		if q != p && q.cur.Load().vm == v.vm {
+		if q != p && q.cur.Load().vm == vm {
 			q.request(reqPreempt)
 		}
 	}
-	return out
 }
 
 // System registers that tell of the last exception taken to EL1 (Arm DDI0487 D24.2).
@@ -74,7 +72,7 @@ func (p *pcpu) externallyAborted(v *vcpu) (out hypercall.Outcome, aborted bool) 
 		p.m.log.Error("secondary aborted", "vm", v.vm.name, "vcpu", v.ID.Index, "pc", hex(v.get(kvmarm.RegELREL1)),
 			"address", hex(v.get(regFAREL1)), "access", what)
 	}
-	return p.abortVM(v), true
+	return p.m.core.Abort(&v.VCPU), true
 }
 
 // access names a data access.

@@ -118,7 +118,7 @@ func (p *pcpu) broken(v *vcpu, err error) (hypercall.Outcome, bool) {
 		return hypercall.Outcome{}, false
 	}
 	p.m.log.Error("secondary aborted", "vm", v.vm.name, "vcpu", v.ID.Index, "pc", hex(v.get(kvmarm.RegPC)), "error", err)
-	return p.abortVM(v), true
+	return p.m.core.Abort(&v.VCPU), true
 }
 
 // errAllOff is the crash of a primary that nothing can wake.

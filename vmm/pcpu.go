@@ -165,6 +165,9 @@ func (p *pcpu) apply(out hypercall.Outcome) bool {
 		p.m.core.PowerOn(out.Wake)
 		p.m.pcpus[out.Wake.ID.Index].powerOn()
 	}
+	if out.Ended {
+		p.ended(p.cur.Load().vm)
+	}
 	switch out.Action {
 	case hypercall.Enter:
 		p.enter(p.m.vcpu(out.VCPU.ID))
