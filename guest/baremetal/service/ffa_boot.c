@@ -2,6 +2,7 @@
 // ffa_boot: a secure partition that is started by its manifest. It checks what it is told, has a second vCPU, and
 // answers direct requests: with how many VMs it was told of; or it spins until it is asked to stop.
 #include "ffa.h"
+#include "ffa_second.h"
 #include "service.h"
 
 #define VM_CREATED      0x80000004u
@@ -76,24 +77,11 @@ static void serve(void)
 	}
 }
 
-// Where the second vCPU starts: like one that CPU_ON has started.
-static uint8_t stack[4096] __attribute__((aligned(16)));
-
 static void second(uint64_t unused)
 {
 	(void)unused;
 	serve();
 }
-
-struct {
-	uint8_t *sp;
-	void (*fn)(uint64_t);
-	uint64_t arg;
-} second_boot;
-
-void second_entry(void);
-asm(".text\n.global second_entry\nsecond_entry:\n"
-    "adrp x0, second_boot\nadd x0, x0, :lo12:second_boot\nb cpu_entry\n");
 
 void main(uint64_t x0)
 {
@@ -106,9 +94,7 @@ void main(uint64_t x0)
 	expect("id", (r.x[2] & 0x8000) != 0, r.x[2]);
 	print("ffa_boot: partition 0x%lx\n", r.x[2]);
 	hvc(HAF_INTERRUPT_ENABLE, FFA_INTID_MANAGED_EXIT, 1, 0, 0);
-	second_boot.sp = stack + sizeof(stack);
-	second_boot.fn = second;
-	r = ffa_call(0xC4000087, (uintptr_t)second_entry, 0, 0, 0);
+	r = ffa_register_second(second);
 	expect("entry of the second vCPU", ffa_func(&r) == FFA_SUCCESS, r.x[2]);
 	serve();
 }

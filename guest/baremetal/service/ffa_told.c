@@ -2,6 +2,7 @@
 // ffa_told: a secure partition of two vCPUs that is told of VMs and of CPUs, and answers how often it was. Without a
 // manifest it is a VM that dies at once.
 #include "ffa.h"
+#include "ffa_second.h"
 #include "ffa_told.h"
 #include "service.h"
 
@@ -76,8 +77,6 @@ static void serve(void)
 	}
 }
 
-static uint8_t stack[4096] __attribute__((aligned(16)));
-
 static void second(uint64_t unused)
 {
 	(void)unused;
@@ -85,23 +84,11 @@ static void second(uint64_t unused)
 	serve();
 }
 
-struct {
-	uint8_t *sp;
-	void (*fn)(uint64_t);
-	uint64_t arg;
-} second_boot;
-
-void second_entry(void);
-asm(".text\n.global second_entry\nsecond_entry:\n"
-    "adrp x0, second_boot\nadd x0, x0, :lo12:second_boot\nb cpu_entry\n");
-
 void main(uint64_t x0)
 {
 	if (x0 < LEAST_ADDRESS)
 		die();
 	started[0]++;
-	second_boot.sp = stack + sizeof(stack);
-	second_boot.fn = second;
-	ffa_call(0xC4000087, (uintptr_t)second_entry, 0, 0, 0);
+	ffa_register_second(second);
 	serve();
 }
