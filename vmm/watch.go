@@ -111,8 +111,8 @@ func (w *watcher) attend() bool {
 		}
 		drowsy = 0
 		if n != lending {
-			lending, begun, ran = n, time.Now(), w.p.cpuTime()
-			limit, timer = slice, w.homeTimer()
+			lending, limit, timer = n, slice, w.homeTimer()
+			begun, ran = time.Now(), w.p.cpuTime() // after homeTimer, lest the run end before the timer does
 		}
 		// One that is idle at its end is idle: the primary need not run it again at once.
 		if w.endIdle(n, run) {
