@@ -64,6 +64,23 @@ func TestIdleVCPUWithAGICIsRunWheneverThePrimarySaysSo(t *testing.T) {
 	}
 }
 
+// Linux names CPUs by the affinity in their MPIDR_EL1, of which CPU 16 begins a new cluster.
+func TestVCPUsOfAVMWithAGICAreNamedByAffinity(t *testing.T) {
+	r := newFFARig(t, func(cfg *Config) { cfg.Partitions[1].GIC = true }, 1, 18)
+	p, g := r.guest(primary), r.guest(1)
+	target, entry := r.vms[1][17], ramOf(1).Base
+	r.run(p, g)
+	const affinity = 1<<8 | 1
+	for _, fn := range []hypercall.FuncID{hypercall.PSCICPUOn | smc64, hypercall.PSCIAffinityInfo | smc64} {
+		g.returns("index", fn, []uint64{17, entry}, hypercall.PSCIInvalidParameters.X())
+	}
+	g.returns("off", hypercall.PSCIAffinityInfo|smc64, []uint64{affinity, 0}, hypercall.AffinityOff)
+	g.blocks(hypercall.PSCICPUOn|smc64, affinity, entry, 7)
+	if boot, ok := target.TakeBoot(); !ok || boot.X0 != 7 {
+		t.Errorf("boot of vCPU 17: %+v, %v", boot, ok)
+	}
+}
+
 func TestVMWithAGICCanSwitchItselfOff(t *testing.T) {
 	for _, fn := range []hypercall.FuncID{hypercall.PSCISystemOff, hypercall.PSCISystemReset} {
 		_, p, g := newGICRig(t)

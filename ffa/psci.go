@@ -119,11 +119,23 @@ func (c *Core) psciSystemOff(v *vcpu, _ psciArgs) (uint64, hypercall.Outcome) {
 	return hypercall.PSCIInternalFailure.X(), c.kill(v)
 }
 
-// psciCPUOn makes a vCPU ready and leaves, so that the primary schedules it. The target's affinity is its
-// index.
+// psciTarget finds the vCPU that an argument names, or nil. VMs with a GIC know the affinity of their vCPUs, the others
+// as under Hafnium their indices.
+func (p *partition) psciTarget(mpidr uint64) *vcpu {
+	if !p.ffa.GIC {
+		return p.find(mpidr)
+	}
+	i, ok := hypercall.AffinityIndex(mpidr, len(p.vcpus))
+	if !ok {
+		return nil
+	}
+	return &p.vcpus[i]
+}
+
+// psciCPUOn makes a vCPU ready and leaves, so that the primary schedules it.
 func (c *Core) psciCPUOn(v *vcpu, a psciArgs) (uint64, hypercall.Outcome) {
-	index, entry, context := a[0], a[1], a[2]
-	target := v.vm.find(index)
+	mpidr, entry, context := a[0], a[1], a[2]
+	target := v.vm.psciTarget(mpidr)
 	if target == nil {
 		return hypercall.PSCIInvalidParameters.X(), hypercall.Outcome{}
 	}
@@ -145,8 +157,8 @@ func (c *Core) psciCPUOn(v *vcpu, a psciArgs) (uint64, hypercall.Outcome) {
 
 // psciAffinityInfo knows affinity level 0 only.
 func (c *Core) psciAffinityInfo(v *vcpu, a psciArgs) (uint64, hypercall.Outcome) {
-	index, level := a[0], uint32(a[1])
-	target := v.vm.find(index)
+	mpidr, level := a[0], uint32(a[1])
+	target := v.vm.psciTarget(mpidr)
 	switch {
 	case target == nil || level != 0:
 		return hypercall.PSCIInvalidParameters.X(), hypercall.Outcome{}

@@ -20,7 +20,7 @@ func (v *VCPU) SetBreakpoint(n int, pc uint64) error {
 	return v.setGuestDebug()
 }
 
-// ClearBreakpoint disarms breakpoint n. With the last one the guest has its debug registers back.
+// ClearBreakpoint disarms breakpoint n, as of SetBreakpoint. With the last one the guest has its debug registers back.
 func (v *VCPU) ClearBreakpoint(n int) error {
 	d := &v.scratch.debug
 	d.bcr[n], d.bvr[n] = 0, 0

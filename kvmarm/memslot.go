@@ -34,7 +34,7 @@ func (vm *VM) SetSlot(slot uint32, ipa uint64, mem []byte, flags SlotFlags) erro
 	return nil
 }
 
-// DeleteSlot takes memslot number slot away from the guest.
+// DeleteSlot takes memslot number slot away from the guest (KVM API §4.35: a size of 0).
 func (vm *VM) DeleteSlot(slot uint32) error {
 	region := memoryRegion{slot: slot}
 	if errno := vm.setRegion(&region); errno != 0 {

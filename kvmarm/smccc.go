@@ -10,7 +10,7 @@ func (vm *VM) HasSMCCCFilter() bool {
 }
 
 // FilterSMCCC makes count function identifiers from first come out as [ExitHypercall], for HVC and SMC
-// alike. Call it before any vCPU ran (EBUSY afterwards). Ranges do not overlap each other or the
+// alike (Linux Documentation/virt/kvm/devices/vm.rst §6). Call it before any vCPU ran (EBUSY afterwards). Ranges do not overlap each other or the
 // architecture's own calls, 0x80000000 and 0xC0000000 and up (EEXIST). A call in no range is answered
 // by the kernel, which serves what it knows and gives -1 in x0 and 0 in x1 to x3 otherwise.
 func (vm *VM) FilterSMCCC(first, count uint32) error {

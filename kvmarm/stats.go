@@ -7,7 +7,7 @@ import (
 	"io"
 )
 
-// Stats reads the statistics of a vCPU (KVM API §4.131). It belongs to one goroutine at a time, which
+// Stats reads the statistics of a vCPU (KVM API §4.133). It belongs to one goroutine at a time, which
 // need not be that of the vCPU: reading does not wait for KVM_RUN.
 type Stats struct {
 	fd       int

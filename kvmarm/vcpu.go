@@ -49,7 +49,7 @@ type vcpuScratch struct {
 	debug guestDebug // large, so not on the stack
 }
 
-// CreateVCPU makes the vCPU with this id, which decides its [MPIDR]. It cannot run before Init.
+// CreateVCPU makes the vCPU with this id, from 0 up, which decides its [MPIDR] (KVM API §4.7). It cannot run before Init.
 func (vm *VM) CreateVCPU(id int) (*VCPU, error) {
 	fd, err := call(vm.fd, reqCreateVCPU, id, fmt.Sprintf("vCPU %d", id))
 	if err != nil {
@@ -110,7 +110,7 @@ func (v *VCPU) Init(features ...Feature) error {
 	return pass(v.fd, reqARMVCPUInit, &init, fmt.Sprintf("vCPU %d, features %#x", v.id, init.features[0]))
 }
 
-// Run enters the guest until something needs attention. nil means that Exit says what. EINTR says
+// Run enters the guest until something needs attention (KVM API §4.10). nil means that Exit says what. EINTR says
 // that a signal came, that SetImmediateExit(true) is in force, or that DeviceIRQLevel changed; EAGAIN
 // that nothing was run and Run is to be called again. Both are returned bare, are part of everyday
 // life and do not allocate. All other errors are final.
@@ -188,12 +188,12 @@ func (v *VCPU) InternalError() (suberror uint32) { return v.internal.suberror }
 func (v *VCPU) NISV() (iss, ipa uint64) { return v.nisv.esrISS, v.nisv.faultIPA }
 
 // DeviceIRQLevel returns the lines that in-kernel devices drive high in a VM without a vGIC, as of the
-// last Run that entered the guest (KVM API §8.1). Look at it after every Run: a line that changes, up
+// last Run that entered the guest (KVM API §8.9). Look at it after every Run: a line that changes, up
 // or down, ends Run with EINTR, but one that changes while another exit is on its way shows with that
 // exit and with no other.
 func (v *VCPU) DeviceIRQLevel() DeviceIRQ { return DeviceIRQ(v.run.deviceIRQLevel) }
 
-// Get reads a register.
+// Get reads a register (KVM API §4.69). ENOENT says that this vCPU does not have it.
 func (v *VCPU) Get(reg RegID) (uint64, error) {
 	v.scratch.reg.id = uint64(reg)
 	if errno := ioctlReg(v.fd, reqGetOneReg, &v.scratch.reg); errno != 0 {
@@ -202,7 +202,7 @@ func (v *VCPU) Get(reg RegID) (uint64, error) {
 	return v.scratch.value, nil
 }
 
-// Set writes a register.
+// Set writes a register (KVM API §4.68). EINVAL says that it cannot have that value.
 func (v *VCPU) Set(reg RegID, value uint64) error {
 	v.scratch.reg.id, v.scratch.value = uint64(reg), value
 	if errno := ioctlReg(v.fd, reqSetOneReg, &v.scratch.reg); errno != 0 {

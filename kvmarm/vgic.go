@@ -16,7 +16,7 @@ type VGIC struct {
 	fd int
 }
 
-// CreateVGICv3 gives the VM a GICv3 with its distributor at distIPA and the redistributors of vcpus
+// CreateVGICv3 gives the VM a GICv3 (Linux Documentation/virt/kvm/devices/arm-vgic-v3.rst) with its distributor at distIPA and the redistributors of vcpus
 // vCPUs from redistIPA up, both 64 KiB aligned. irqs is the number of interrupts including the 32 that
 // are private: a multiple of 32 from 64 to 1024, so that the greatest INTID is irqs-1, but at most 1019.
 //

@@ -50,7 +50,7 @@ func (vm *VM) EnableCap(c Cap, args ...uint64) error {
 }
 
 // SetCounterOffset makes the guest's CNTVCT and CNTPCT read the host's counter minus offset, on all
-// vCPUs and for good (KVM API §4.139; Linux 6.4). With 0 the guest sees what [Counter] sees.
+// vCPUs and for good (KVM API §4.138; Linux 6.4). With 0 the guest sees what [Counter] sees.
 func (vm *VM) SetCounterOffset(offset uint64) error {
 	return pass(vm.fd, reqARMSetCounterOffset, &counterOffset{offset: offset}, fmt.Sprintf("offset %#x", offset))
 }

@@ -69,6 +69,9 @@ func plan(cfg *Config) ([]span, error) {
 	if cfg.ReportedCPUs < 0 || cfg.ReportedCPUs > ffa.MaxVCPUs {
 		return nil, fmt.Errorf("%w: %d CPUs to report to the primary; report 1 to %d", ErrUsage, cfg.ReportedCPUs, ffa.MaxVCPUs)
 	}
+	if cfg.Slice < minSlice {
+		return nil, fmt.Errorf("%w: a slice of %v is over before a secondary has run; give it %v or more", ErrUsage, cfg.Slice, minSlice)
+	}
 	if cfg.Builtin() && len(cfg.Secondaries) == 0 {
 		return nil, fmt.Errorf("%w: neither a primary nor a secondary; give one", ErrUsage)
 	}

@@ -17,12 +17,12 @@ import (
 // Config describes a machine. It is what the command line, a manifest or a test fills in.
 type Config struct {
 	Primary     Primary // without a kernel hfvmm is the primary itself
-	Memory      uint64  // RAM of the whole machine in bytes; secondaries are carved from its top
-	CPUs        int     // vCPUs of the primary, which are the machine's physical CPUs
+	Memory      uint64  // RAM of the whole machine in bytes, whole pages; secondaries are carved from its top
+	CPUs        int     // vCPUs of the primary, 1 to 123, which are the machine's physical CPUs
 	Secondaries []Secondary
 
 	// ReportedCPUs is how many vCPUs the primary is told that it has, by vcpu_get_count and
-	// PARTITION_INFO_GET, or 0 for CPUs. Schedulers of 2019 want to hear 8.
+	// PARTITION_INFO_GET, 1 to 512, or 0 for CPUs. Schedulers of 2019 want to hear 8.
 	ReportedCPUs int
 
 	Scheduler scheduler.Policy // of hfvmm as the primary
@@ -36,7 +36,7 @@ type Config struct {
 	SDEI    Scope         // who has SDEI
 	IDRegs  IDRegs        // what the ID registers of the processor tell VMs
 	Check   Check         // whether the primary's scheduler is held to its duties
-	Slice   time.Duration // the longest that a secondary runs before its primary vCPU is asked again
+	Slice   time.Duration // the longest that a secondary runs before its primary vCPU is asked again, at least 10 µs
 
 	// Watchdog is the first timeout of the primary's watchdog, or 0 for none. It counts from when the primary
 	// enables it. The primary must have SDEI.
@@ -83,7 +83,7 @@ type Primary struct {
 type Secondary struct {
 	Name   string
 	Image  string // path of a flat binary, loaded at the first byte of its memory; with GIC, as of Primary.Kernel
-	VCPUs  int
+	VCPUs  int    // 1 to 256, with GIC to 123
 	Memory uint64 // bytes, a multiple of 4 KiB
 
 	// GIC gives it an interrupt controller, timers, a UART and a device tree of its own, and boots it as a primary is.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hfvmm/hfvmm/vmm/boot"
 )
@@ -159,7 +160,7 @@ func TestPartitionThatDoesNotFitItsManifestIsRefused(t *testing.T) {
 		"bit 15 belongs to partitions of":     func(_ *Config, s *Secondary) { s.Manifest.ID = 5 },
 		"has UUIDs of its own and a manifest": func(_ *Config, s *Secondary) { s.UUIDs = append(s.UUIDs, [16]byte{1}) },
 	} {
-		cfg := Config{ABI: FFA, CPUs: 1, Primary: Primary{Kernel: "Image"}, Memory: 64 << 20, Secondaries: []Secondary{{Name: "p", VCPUs: 2, Memory: 1 << 20, Manifest: manifest(0)}}}
+		cfg := Config{ABI: FFA, CPUs: 1, Slice: time.Millisecond, Primary: Primary{Kernel: "Image"}, Memory: 64 << 20, Secondaries: []Secondary{{Name: "p", VCPUs: 2, Memory: 1 << 20, Manifest: manifest(0)}}}
 		edit(&cfg, &cfg.Secondaries[0])
 		if _, err := plan(&cfg); !errors.Is(err, ErrUsage) || !strings.Contains(err.Error(), want) {
 			t.Errorf("want an error with %q, got %v", want, err)

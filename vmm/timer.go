@@ -63,7 +63,7 @@ func ticksToDuration(ticks, hz uint64) time.Duration {
 }
 
 // watchTimer notes when the vCPU's virtual timer output goes high; any exit of KVM_RUN may tell it
-// (Linux Documentation/virt/kvm/api.rst 8.3, KVM_CAP_ARM_USER_IRQ).
+// (Linux Documentation/virt/kvm/api.rst 8.9, KVM_CAP_ARM_USER_IRQ).
 func (v *vcpu) watchTimer() {
 	high := v.kvm.DeviceIRQLevel()&kvmarm.DeviceIRQVirtualTimer != 0
 	if high && !v.timerHigh {

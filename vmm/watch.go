@@ -35,6 +35,8 @@ const (
 	// ticksPerSlice is how finely a run is sampled, and maxTick how coarsely at most.
 	ticksPerSlice = 4
 	maxTick       = time.Millisecond
+	// minSlice is the shortest slice that is worth a switch of vCPUs.
+	minSlice = 10 * time.Microsecond
 	// drowsyTicks without any lending put the watcher to sleep.
 	drowsyTicks = 8
 )

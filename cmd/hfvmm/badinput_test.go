@@ -113,6 +113,7 @@ func TestABadMachineIsRefusedBeforeAHostIsEmulated(t *testing.T) {
 		args []string
 		says []string
 	}{
+		{"slice of nothing", []string{"--primary=Image", "--slice=3ns"}, []string{"a slice of 3ns", "give it 10µs or more"}},
 		{"600 CPUs", []string{"--primary=Image", "--cpus=600"}, []string{"600 CPUs", "give the primary 1 to"}},
 		{"600 vCPUs", []string{"--primary=Image", "--secondary=echo,vcpus=600"}, []string{"secondary echo has 600 vCPUs", "give it 1 to"}},
 		{"secondary larger than RAM", []string{"--primary=Image", "--secondary=echo,mem=1G"}, []string{"secondary echo wants", "raise --mem"}},

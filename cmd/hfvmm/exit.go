@@ -30,7 +30,7 @@ var exitCodes = []struct {
 	{exitOK, "the primary powered off, or hfvmm power-off ended it; without one, input has ended and the secondaries are at rest"},
 	{exitInternal, "internal error of hfvmm"},
 	{exitUsage, "bad usage or bad input"},
-	{exitNoKVM, "no usable KVM on this host"},
+	{exitNoKVM, "no usable KVM on this host, and no lab either"},
 	{exitReset, "the primary asked for a reset"},
 	{exitCrash, "the primary crashed"},
 	{exitTimeout, "the time given with --timeout ran out"},

@@ -28,7 +28,7 @@ log go to standard error, after the VM's name.
 
 `
 
-const runExample = `  hfvmm run --primary Image --initrd initrd.img --secondary echo.bin
+const runExample = `  hfvmm run --primary Image --initrd initrd.img --secondary ffa_echo.bin
   hfvmm run --primary Image --secondary tee.bin,name=tee,vcpus=2,mem=4M --serial unix=tee.sock
   hfvmm run --manifest board.dts --mem 1G --timeout 30s
   echo hello | hfvmm run --secondary echo.bin`
