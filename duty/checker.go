@@ -42,7 +42,7 @@ type Tally struct {
 type Config struct {
 	VCPUs  []int        // of every VM, the primary first
 	Aborts bool         // the interface tells the primary that a VM aborted
-	Report func(Breach) // called for each breach
+	Report func(Breach) // called for each breach; not nil
 }
 
 // Checker follows a primary. Its methods are called one at a time.

@@ -14,13 +14,15 @@ type Endpoint struct {
 	Version  wire.Version // which it speaks until it negotiates another, or 0: 1.0
 	Services []Service    // its protocols; none: one with the nil UUID and all methods
 
-	// INTIDs of the notification pending and the schedule receiver interrupt, or 0 for none. With a GIC they are SGIs.
+	// INTIDs of the notification pending and the schedule receiver interrupt, or 0 for none. With a GIC they are SGIs, 1 to
+	// 15, else virtual interrupts, 1 to 63.
 	NPI, SRI uint32
 	GIC      bool // it has a GIC, to which Interrupts raise SGIs; else virtual interrupts
 
 	NoNotifications bool // it receives none
 
-	// What it is told of: each VM, before the primary starts; VMs that die; pCPUs that are switched off.
+	// What it is told of: each VM, before the primary starts; VMs that die; pCPUs that are switched off (DEN0077A §18.2,
+	// §18.3).
 	WantsCreated, WantsDestroyed, WantsCPUOff bool
 
 	ManagedExit bool // it is asked to give the CPU back before that is taken while it serves a request

@@ -41,7 +41,7 @@ func (c *Core) Restrict(vm int, s Span, access Access) error {
 	return nil
 }
 
-// MapBuffers gives VM vm its RX and TX buffers, of so many pages each, as RXTX_MAP does. Nothing runs yet.
+// MapBuffers gives VM vm its RX and TX buffers, of 1 to 16 pages each at the start of pages, as RXTX_MAP does. Nothing runs yet.
 func (c *Core) MapBuffers(vm int, tx, rx, pages uint64) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

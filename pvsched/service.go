@@ -37,7 +37,7 @@ type Tracker interface {
 
 // Config describes the VM.
 type Config struct {
-	VCPUs  int
+	VCPUs  int // 1 or more
 	Memory Memory
 	Kicker Kicker
 	// Tracker is nil where the host does not tell what it does.

@@ -52,7 +52,7 @@ const (
 
 // Event is an event that the machine raises.
 type Event struct {
-	Number   uint32
+	Number   uint32 // as VendorEvents; not that of a slot
 	Shared   bool // one handler for the VM, not one on each PE
 	Critical bool // interrupts handlers of normal priority
 }

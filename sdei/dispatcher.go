@@ -71,7 +71,8 @@ type context struct {
 	pc, pstate uint64
 }
 
-// New returns the dispatcher of a VM in which no handler is registered and every PE is masked.
+// New returns the dispatcher of a VM in which no handler is registered and every PE is masked. It refuses a Config
+// with 0 or more than MaxVCPUs vCPUs, with numbers that are none or there twice, or without Machine.
 func New(cfg Config) (*Dispatcher, error) {
 	if err := cfg.check(); err != nil {
 		return nil, fmt.Errorf("sdei: %w", err)

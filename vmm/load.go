@@ -69,7 +69,7 @@ func readSecondary(cfg *Config, i int, ram span) (*kernelImages, error) {
 	return im, nil
 }
 
-// Validate finds what is wrong with cfg that can be seen without a host for it.
+// Validate finds what is wrong with cfg that can be seen without a host for it: an [ErrUsage].
 func Validate(cfg Config) error {
 	spans, err := plan(&cfg)
 	if err == nil && !cfg.Builtin() {
@@ -83,7 +83,7 @@ func Validate(cfg Config) error {
 	return err
 }
 
-// DeviceTree returns the device tree that the primary of cfg would boot with.
+// DeviceTree returns the device tree that the primary of cfg would boot with. Its errors are [ErrUsage].
 func DeviceTree(cfg Config) ([]byte, error) {
 	spans, err := plan(&cfg)
 	if err != nil {

@@ -13,9 +13,9 @@ import (
 	"github.com/hfvmm/hfvmm/kvmarm"
 )
 
-// Machine is a built machine. Locks, outermost first: a device's, that of PV_SCHED's pages, the ffa core's, PSCI's,
-// SDEI's, a line's, the brake's; none is held across KVM_RUN, and none is taken while a later one
-// is held.
+// Machine is a built machine. Locks, outermost first: the built-in scheduler's, a device's, that of PV_SCHED's pages,
+// the ffa core's, PSCI's, SDEI's, an interrupt line's, that of SGIs, the brake's; none is held across KVM_RUN, and
+// none is taken while a later one is held.
 type Machine struct {
 	cfg    Config
 	log    *slog.Logger

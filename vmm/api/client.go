@@ -14,7 +14,8 @@ import (
 	"syscall"
 )
 
-// Client asks the machine behind a socket. Its methods wait while the machine is not yet built.
+// Client asks the machine behind a socket. Its methods wait while the machine is not yet built, and return what
+// it refuses as an error with its sentence.
 type Client struct {
 	path string
 	http http.Client

@@ -9,5 +9,6 @@
 //	GET, PUT /api/v1/vms/VM/vcpus/INDEX/sdei-registers    Registers
 //
 // VM is a name or a number, 0 for the primary. What succeeds without an answer is 204, an error a JSON object
-// with the member "error", which is one sentence.
+// with the member "error", which is one sentence: 404 if it is a [NotFound], 409 if it is a [Conflict], 400 for all
+// others. A path or a method that is not served is 404 or 405 in plain text.
 package api

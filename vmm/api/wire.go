@@ -11,13 +11,16 @@ import (
 // Machine is what is controlled. Its methods may be called from several goroutines.
 type Machine interface {
 	Status() Status
-	// Pause stops every vCPU. The context bounds how long that may take.
+	// Pause stops every vCPU. The context bounds how long that may take; what takes longer is a [Conflict].
 	Pause(context.Context) error
+	// Resume lets the vCPUs of a paused machine go on; one that is not paused goes on anyway.
 	Resume()
+	// PowerOff ends the machine at once.
 	PowerOff()
-	// RaiseEvent raises an SDEI event, a private one on the given vCPU.
+	// RaiseEvent raises an SDEI event, a private one on the given vCPU. A VM, vCPU or event that does not exist is a
+	// [NotFound].
 	RaiseEvent(vm string, vcpu int, number uint32) error
-	// SaveSDEI and RestoreSDEI copy the state of a VM's SDEI. The machine must be paused.
+	// SaveSDEI and RestoreSDEI copy the state of a VM's SDEI. The machine must be paused, else they are a [Conflict].
 	SaveSDEI(vm string) (sdei.State, error)
 	RestoreSDEI(vm string, s sdei.State) error
 }
@@ -69,7 +72,7 @@ type errorBody struct {
 }
 
 // Hex is a number that JSON has as a string such as "0x40000000": numbers beyond 2^53 do not survive
-// everywhere. Decimal is understood too.
+// everywhere. In that string decimal is understood too.
 type Hex uint64
 
 // MarshalText implements encoding.TextMarshaler.

@@ -3,7 +3,9 @@ package boot
 import (
 	"bytes"
 	"encoding/binary"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -167,6 +169,31 @@ func TestPartitionManifestIsReadFromItsSource(t *testing.T) {
 	}
 	if got.Contexts != 8 || len(got.Services) != 1 || got.Services[0].UUID != opteeUUID {
 		t.Errorf("%+v", got)
+	}
+}
+
+func TestPartitionManifestOfTheGuideIsAccepted(t *testing.T) {
+	needDTC(t)
+	guide, err := os.ReadFile("../../docs/guide.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var source []byte
+	for _, block := range bytes.SplitAfter(guide, []byte("\n\n")) {
+		if bytes.Contains(block, []byte(ffaManifest10)) && bytes.Contains(block, []byte("/dts-v1/;")) {
+			source = block
+		}
+	}
+	path := filepath.Join(t.TempDir(), "guide.dts")
+	if err := os.WriteFile(path, source, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m, err := ReadPartitionManifest(path, "")
+	if err != nil {
+		t.Fatalf("%v\n%s", err, source)
+	}
+	if want := []PartitionService{{opteeUUID, messagingKnown}}; !m.Secure || !slices.Equal(m.Services, want) {
+		t.Errorf("secure %v, services %+v, want %+v", m.Secure, m.Services, want)
 	}
 }
 
