@@ -53,8 +53,8 @@ const (
 // Event is an event that the machine raises.
 type Event struct {
 	Number   uint32 // as VendorEvents; not that of a slot
-	Shared   bool // one handler for the VM, not one on each PE
-	Critical bool // interrupts handlers of normal priority
+	Shared   bool   // one handler for the VM, not one on each PE
+	Critical bool   // interrupts handlers of normal priority
 }
 
 // Config describes a VM. Event 0, software signalled, is always there: private, of normal priority.
