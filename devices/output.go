@@ -25,6 +25,7 @@ type Output struct {
 	head, n int // the n bytes from head wait to be written
 	starved bool
 	closed  bool
+	calling bool // the functions of room are being called
 	done    bool // the goroutine has ended
 	err     error
 	room    []func() // called without mu when a refused byte would fit again
@@ -85,14 +86,16 @@ func (o *Output) drain() {
 			o.err, o.n = err, 0
 		}
 		o.changed.Broadcast()
-		if o.starved {
-			o.starved = false
+		if o.starved && !o.closed {
+			o.starved, o.calling = false, true
 			room := o.room
 			o.mu.Unlock()
 			for _, f := range room {
 				f()
 			}
 			o.mu.Lock()
+			o.calling = false
+			o.changed.Broadcast()
 		}
 	}
 	o.done = true
@@ -107,11 +110,14 @@ func (o *Output) Flush(ctx context.Context) error {
 
 // Close takes no more bytes and waits until the goroutine has written the rest and ended. It returns
 // the writer's error, or the cause of ctx when that ends first; the goroutine then ends when the
-// write in which it is stuck does.
+// write in which it is stuck does. Either way it calls no device any more.
 func (o *Output) Close(ctx context.Context) error {
 	o.mu.Lock()
 	o.closed = true
 	o.changed.Broadcast()
+	for o.calling {
+		o.changed.Wait()
+	}
 	o.mu.Unlock()
 	return o.await(ctx, func() bool { return o.done })
 }

@@ -118,6 +118,55 @@ func TestOutputAfterAnErrorSwallowsBytesAndReportsIt(t *testing.T) {
 	}
 }
 
+func TestClosedOutputCallsNobodyBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate()
+		o := NewOutput(g)
+		var told atomic.Int32
+		o.onRoom(func() { told.Add(1) })
+		for o.put('x') {
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := o.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Close behind a stuck writer: %v", err)
+		}
+		close(g.open)
+		synctest.Wait()
+		if n := told.Load(); n != 0 {
+			t.Errorf("told %d times of room after Close", n)
+		}
+	})
+}
+
+func TestCloseWaitsForACallThatHasBegun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate()
+		o := NewOutput(g)
+		goOn := make(chan struct{})
+		o.onRoom(func() { <-goOn })
+		for o.put('x') {
+		}
+		close(g.open)
+		synctest.Wait()
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		closed := make(chan struct{})
+		go func() {
+			_ = o.Close(ctx)
+			close(closed)
+		}()
+		synctest.Wait()
+		select {
+		case <-closed:
+			t.Error("Close has returned from a call that has not")
+		default:
+		}
+		close(goOn)
+		<-closed
+	})
+}
+
 type failing struct{}
 
 func (failing) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }

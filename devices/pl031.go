@@ -111,10 +111,14 @@ func (r *PL031) disarm() {
 	}
 }
 
-// ring is called by the timer, which may be early if the host's clock was set back.
+// ring is called by the timer, which may be early if the host's clock was set back, and late if it was stopped
+// meanwhile.
 func (r *PL031) ring() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.stop == nil {
+		return
+	}
 	r.disarm()
 	r.update(r.clock.Now())
 }

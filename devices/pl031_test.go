@@ -201,6 +201,18 @@ func TestPL031KeepsATimerOnlyWhileTheGuestWouldHearOfIt(t *testing.T) {
 	r.checkLine("after Close", false)
 }
 
+func TestPL031LeavesTheLineAloneAfterClose(t *testing.T) {
+	r := newRTC(t)
+	r.set(rtcIMSC, 1)
+	r.set(rtcMR, epoch+10)
+	late := r.clock.bells[len(r.clock.bells)-1].f
+	r.clock.now = time.Unix(epoch+10, 0)
+	r.get(rtcDR) // the guest's access comes before the timer
+	r.Close()
+	late()
+	r.checkLine("after Close", true)
+}
+
 func TestPL031RingsOnTheHostsClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &wire{t: t}

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/hfvmm/hfvmm/duty"
@@ -196,6 +197,14 @@ type noMachine struct{ scheduler.Machine }
 
 func (noMachine) Preempt(int) {}
 
+// kickedMachine counts how often it is to take its CPU back.
+type kickedMachine struct {
+	scheduler.Machine
+	kicks atomic.Int32
+}
+
+func (m *kickedMachine) Preempt(int) { m.kicks.Add(1) }
+
 func TestInputIsCutIntoLines(t *testing.T) {
 	for _, c := range []struct {
 		in   []string
@@ -261,6 +270,63 @@ func TestAnswersWaitForTheReaderAndNoneIsLost(t *testing.T) {
 		t.Errorf("%q written, error %v", w.String(), err)
 	}
 }
+
+func TestAnswerThatIsWrittenAfterTheEndIsToldToNobody(t *testing.T) {
+	w := &slowWriter{gate: make(chan struct{})}
+	b := &builtin{m: &Machine{stopped: make(chan struct{}), cfg: Config{ConsoleOut: w}}}
+	var machine kickedMachine
+	b.program = scheduler.New(scheduler.Config{Machine: &machine, CPUs: 1})
+	b.openOutput()
+	go b.write()
+	b.Answer([]byte("one"))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := b.closeOutput(ctx); err == nil {
+		t.Error("an answer that nobody reads is no error")
+	}
+	close(w.gate)
+	<-b.output.done
+	if n := machine.kicks.Load(); n != 0 {
+		t.Errorf("a machine that has ended is kicked %d times", n)
+	}
+}
+
+func TestMachineEndsThoughNobodyReadsItsAnswers(t *testing.T) {
+	var r record
+	cfg := withoutPrimary(t, &r, "", "echo", "busy") // one of them has the CPU at any time
+	in, to := io.Pipe()                              // which does not end
+	defer in.Close()
+	go io.WriteString(to, "hello\n")
+	cfg.ConsoleIn = in
+	reached, gate := make(chan struct{}), make(chan struct{})
+	cfg.ConsoleOut = writerFunc(func(b []byte) (int, error) {
+		close(reached)
+		<-gate
+		return 0, io.ErrClosedPipe
+	})
+	m, err := build(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		<-reached
+		cancel()
+	}()
+	if ending, _ := m.run(ctx); ending != Cancelled {
+		t.Errorf("ending %v\n%v", ending, &r)
+	}
+	if err := m.close(); err != nil {
+		t.Error(err)
+	}
+	close(gate)
+	<-m.builtin.output.done
+}
+
+// writerFunc is a function that implements io.Writer.
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
 
 // flatImage writes a flat binary of these instructions.
 func flatImage(t *testing.T, code ...uint32) string {

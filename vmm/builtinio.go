@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"sync/atomic"
 
 	"github.com/hfvmm/hfvmm/vmm/scheduler"
@@ -91,6 +92,9 @@ type answers struct {
 	writing atomic.Bool // text is in use
 	done    chan struct{}
 	err     error // of the first write that failed; valid once done is closed
+
+	mu    sync.Mutex // held while the scheduler is told that a text is written
+	ended bool       // there is no scheduler to be told
 }
 
 func (b *builtin) openOutput() {
@@ -123,16 +127,25 @@ func (b *builtin) write() {
 			_, a.err = a.w.Write(a.text[:n])
 		}
 		a.writing.Store(false)
-		b.program.Interrupt()
+		a.mu.Lock()
+		if !a.ended {
+			b.program.Interrupt()
+		}
+		a.mu.Unlock()
 	}
 }
 
-// closeOutput waits for the last text to be written, or for ctx. All CPUs have ended.
+// closeOutput waits for the last text to be written, or for ctx. All CPUs have ended, and the machine is not touched
+// any more: the write may last longer.
 func (b *builtin) closeOutput(ctx context.Context) error {
-	close(b.output.size)
+	a := &b.output
+	a.mu.Lock()
+	a.ended = true
+	a.mu.Unlock()
+	close(a.size)
 	select {
-	case <-b.output.done:
-		return b.output.err
+	case <-a.done:
+		return a.err
 	case <-ctx.Done():
 		return errors.New("nobody reads it")
 	}

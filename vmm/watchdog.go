@@ -41,6 +41,8 @@ type watchdog struct {
 	bitten   bool
 	held     time.Duration // what was left when the machine was paused
 	paused   bool
+
+	acting sync.WaitGroup // counts the bites and resets that have begun, from before mu is let go
 }
 
 func newWatchdog(timeout time.Duration, bite, reset func()) *watchdog {
@@ -109,17 +111,20 @@ func (w *watchdog) secondsLeft() uint64 {
 // expired is called by the timer, which may have been set anew meanwhile.
 func (w *watchdog) expired() {
 	w.mu.Lock()
-	act := func() {}
-	if w.enabled && !w.paused && !time.Now().Before(w.deadline) {
-		if act = w.bite; w.bitten {
-			act = w.reset
-		} else {
-			w.bitten = true
-			w.run(w.timeout)
-		}
+	if !w.enabled || w.paused || time.Now().Before(w.deadline) {
+		w.mu.Unlock()
+		return
 	}
+	act := w.reset
+	if !w.bitten {
+		act = w.bite
+		w.bitten = true
+		w.run(w.timeout)
+	}
+	w.acting.Add(1)
 	w.mu.Unlock()
 	act()
+	w.acting.Done()
 }
 
 // pause holds the watchdog while the machine is paused.
@@ -143,14 +148,16 @@ func (w *watchdog) resume() {
 	w.mu.Unlock()
 }
 
-// close stops it for good.
+// close stops it for good: it neither bites nor resets any more, and has done what it had begun.
 func (w *watchdog) close() {
-	if w != nil {
-		w.mu.Lock()
-		w.enabled = false
-		w.timer.Stop()
-		w.mu.Unlock()
+	if w == nil {
+		return
 	}
+	w.mu.Lock()
+	w.enabled = false
+	w.timer.Stop()
+	w.mu.Unlock()
+	w.acting.Wait()
 }
 
 // errWatchdog is the end of a machine whose primary did not answer.

@@ -97,6 +97,36 @@ func TestPausedWatchdogStandsStill(t *testing.T) {
 	})
 }
 
+func TestClosedWatchdogHasFinishedItsBite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var bitten, closed atomic.Bool
+		goOn := make(chan struct{})
+		w := newWatchdog(time.Second, func() {
+			<-goOn
+			bitten.Store(true)
+		}, func() {})
+		var bank dogRegs
+		v := hypercall.VCPU{Regs: hypercall.NewRegs(&bank)}
+		bank[1], bank[2] = watchdogEnable, 1
+		w.Call(&v, watchdogCall, hypercall.SMC)
+		time.Sleep(time.Second)
+		synctest.Wait() // it bites
+		go func() {
+			w.close()
+			closed.Store(true)
+		}()
+		synctest.Wait()
+		if closed.Load() {
+			t.Error("it is closed in the middle of its bite")
+		}
+		close(goOn)
+		synctest.Wait()
+		if !closed.Load() || !bitten.Load() {
+			t.Errorf("closed: %v, bitten: %v", closed.Load(), bitten.Load())
+		}
+	})
+}
+
 func TestWatchdogAnswersAsLinuxExpects(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDog(1500 * time.Millisecond)
