@@ -101,3 +101,4 @@ type forgetful struct{}
 func (forgetful) Park()                 {}
 func (forgetful) Resume()               {}
 func (forgetful) Remap([]Mapping) error { return nil }
+func (forgetful) Fits([]Mapping) error  { return nil }

@@ -103,12 +103,13 @@ func (r *rig) drain() {
 
 func TestSharedMemoryIsZeroedAndMapped(t *testing.T) {
 	for _, c := range []struct {
-		how  uint64
-		want []Access // of VMs 0 to 2
+		how   uint64
+		want  []Access // of VMs 0 to 2
+		parks int
 	}{
-		{0, []Access{0, rwx, 0}},
-		{1, []Access{0, rwx, 0}},
-		{2, []Access{rwx, rwx, 0}},
+		{0, []Access{0, rwx, 0}, 2},
+		{1, []Access{0, rwx, 0}, 2},
+		{2, []Access{rwx, rwx, 0}, 1},
 	} {
 		r, vm := newOwners(t)
 		span := pagesOf(0, 1, 3)
@@ -116,17 +117,23 @@ func TestSharedMemoryIsZeroedAndMapped(t *testing.T) {
 			r.ram[i] = 0xAA
 		}
 		r.stage2.resuming = func() {
-			if !bytes.Equal(r.Slice(span.Base, span.Size), make([]byte, span.Size)) {
+			if r.stage2.access[1][span.Base] != 0 && !bytes.Equal(r.Slice(span.Base, span.Size), make([]byte, span.Size)) {
 				t.Errorf("how %d: the receiver could see what was there", c.how)
 			}
 		}
+		r.core.memory = clearing{r, func(uint64) {
+			if r.stage2.parked != 0 || r.stage2.access[1][span.Base] != 0 || c.how != 2 && r.stage2.access[0][span.Base] != 0 {
+				t.Errorf("how %d: cleared with %d brakes on, access of the giver %03b, of the receiver %03b",
+					c.how, r.stage2.parked, r.stage2.access[0][span.Base], r.stage2.access[1][span.Base])
+			}
+		}}
 		vm[0].call(hfShareMemory, idOf(1)<<32|c.how, span.Base, span.Size)
 		vm[0].want("share_memory", 0)
 		r.access("shared", span, c.want...)
-		if r.stage2.parks != 1 || r.ram[span.Base-ramBase-1] != 0xAA || r.ram[span.Base+span.Size-ramBase] != 0xAA {
+		if r.stage2.parks != c.parks || r.ram[span.Base-ramBase-1] != 0xAA || r.ram[span.Base+span.Size-ramBase] != 0xAA {
 			t.Errorf("how %d: %d parks; memory around: %#x", c.how, r.stage2.parks, r.ram[span.Base-ramBase-1])
 		}
-		r.stage2.resuming = nil
+		r.stage2.resuming, r.core.memory = nil, r
 
 		r.as(vm[2], func() {
 			vm[2].call(hfShareMemory, idOf(0)<<32, span.Base, span.Size)
@@ -304,12 +311,13 @@ func TestMemoryMessageWithTheFlagZeroesBeforeTheReceiverSees(t *testing.T) {
 	span := pagesOf(0, 0, 2)
 	copy(r.page(span.Base), "secret")
 	r.stage2.resuming = func() {
-		if r.page(span.Base)[0] != 0 {
+		if r.stage2.access[1][span.Base] != 0 && r.page(span.Base)[0] != 0 {
 			t.Error("not zeroed")
 		}
 	}
 	vm[0].sendMemory(1, vm[0].describe(msgDonate, 1, attrRWX, 1, span))
 	vm[0].want("send", uint64(spciSuccess))
+	r.access("donated", span, 0, rwx, 0)
 	r.stage2.resuming()
 }
 
@@ -387,6 +395,22 @@ func TestTransferThatStage2CannotHoldChangesNothing(t *testing.T) {
 	r.access("after the failures", span, rwx, 0, 0)
 	vm[0].sendMemory(1, vm[0].describe(msgLend, 1, attrRWX, 1, span))
 	vm[0].want("the same with room", uint64(spciSuccess))
+}
+
+func TestGiverGetsBackWhatTheKernelDoesNotLetTheReceiverHave(t *testing.T) {
+	for _, kind := range []uint16{msgDonate, msgLend, msgShare} {
+		r, vm := newOwners(t)
+		span := pagesOf(0, 0, 2)
+		r.stage2.fail = 2 // to take it away succeeds
+		if kind == msgShare {
+			r.stage2.fail = 1
+		}
+		vm[0].sendMemory(1, vm[0].describe(kind, 1, attrRWX, 1, span))
+		vm[0].want("send", errorRegs(-3)...)
+		r.access("refused", span, rwx, 0, 0)
+		vm[0].sendMemory(1, vm[0].describe(kind, 1, attrRWX, 1, span))
+		vm[0].want("the same once it works", uint64(spciSuccess))
+	}
 }
 
 func TestTransferThatNeedsTooManyHoldingsIsOutOfMemory(t *testing.T) {

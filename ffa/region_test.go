@@ -127,6 +127,16 @@ func (r regionRig) wantAccess(what string, page uint64, want ...Access) {
 	}
 }
 
+// wantStage2 checks what each VM may do with a page in stage 2 alone.
+func (r regionRig) wantStage2(what string, page uint64, want ...Access) {
+	r.t.Helper()
+	for vm, w := range want {
+		if got := r.stage2.access[vm][page]; got != w {
+			r.t.Errorf("%s: VM %d may %03b in stage 2, want %03b", what, vm, got, w)
+		}
+	}
+}
+
 const all = FullAccess
 
 func TestSharedMemoryIsOfBothUntilItIsRelinquishedAndReclaimed(t *testing.T) {
@@ -444,6 +454,77 @@ func TestMemoryIsClearedWhereTheFlagsSaySo(t *testing.T) {
 	if r.core.reclaimRegion(r.vm(0), h, regionClear); !empty(r) {
 		t.Error("not cleared when reclaimed")
 	}
+}
+
+// clearing looks at the machine whenever memory is about to be cleared.
+type clearing struct {
+	Memory
+	look func(ipa uint64)
+}
+
+func (c clearing) Slice(ipa, size uint64) []byte {
+	c.look(ipa)
+	return c.Memory.Slice(ipa, size)
+}
+
+// Who wants much memory cleared keeps nobody else from running.
+func TestMemoryIsClearedWhileTheMachineRunsAndNobodyHasIt(t *testing.T) {
+	r := newRegionRig(t, true)
+	page := pageOf(0, 4)
+	times := 0
+	r.core.memory = clearing{r, func(ipa uint64) {
+		times++
+		if r.stage2.parked != 0 {
+			t.Error("every vCPU is stopped")
+		}
+		r.wantStage2("while it is cleared", ipa, 0, 0, 0, 0)
+	}}
+	for _, end := range []struct {
+		relinquish, reclaim uint32
+		want                int // of the times that it is cleared, two of them for the borrower
+	}{{0, 0, 2}, {regionClear, 0, 3}, {0, regionClear, 3}, {regionClear, regionClear, 4}} {
+		times = 0
+		desc, memory := r.offer(lend, 0, []int{1}, Span{page, PageSize})
+		desc.Flags = regionClear
+		h, st := r.send(lend, 0, desc, memory)
+		if st != success {
+			t.Fatalf("lend: %d", st)
+		}
+		want := r.request(lend, h, 0, []int{1})
+		want.Flags = regionClear
+		if st := r.ask(1, want); st != success {
+			t.Fatalf("retrieve: %d", st)
+		}
+		if st := r.give(1, h, end.relinquish); st != success {
+			t.Fatalf("relinquish: %d", st)
+		}
+		if st := r.core.reclaimRegion(r.vm(0), h, end.reclaim); st != success || times != end.want {
+			t.Errorf("reclaim: %d; cleared %d times, want %d", st, times, end.want)
+		}
+	}
+}
+
+func TestMemoryThatStage2CannotHoldIsNotCleared(t *testing.T) {
+	r := newRegionRig(t, true)
+	page := pageOf(0, 4)
+	desc, memory := r.offer(lend, 0, []int{1}, Span{page, PageSize})
+	desc.Flags = regionClear
+	h, st := r.send(lend, 0, desc, memory)
+	if st != success {
+		t.Fatalf("lend: %d", st)
+	}
+	r.page(page)[3] = 3
+	want := r.request(lend, h, 0, []int{1})
+	want.Flags = regionClear
+	r.stage2.full = true
+	if st := r.ask(1, want); st != noMemory || r.page(page)[3] != 3 {
+		t.Errorf("retrieve: %d; the memory has %d", st, r.page(page)[3])
+	}
+	r.stage2.full = true
+	if st := r.core.reclaimRegion(r.vm(0), h, regionClear); st != noMemory || r.page(page)[3] != 3 {
+		t.Errorf("reclaim: %d; the memory has %d", st, r.page(page)[3])
+	}
+	r.wantAccess("after the failures", page, 0, 0, 0, 0)
 }
 
 func TestFaultyRelinquishIsRefused(t *testing.T) {

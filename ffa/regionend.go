@@ -73,7 +73,7 @@ func (c *Core) giveBack(r *region, zero bool) status {
 			return st
 		}
 	} else if zero {
-		c.wipe(r)
+		c.wipe(r.memory)
 	}
 	c.assign(r, claim{owner: r.sender.index, borrower: noVM, own: r.own})
 	c.close(r)

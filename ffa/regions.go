@@ -126,19 +126,24 @@ func (c *Core) close(r *region) {
 	r.sender.ranges -= int(r.composite.Ranges)
 }
 
-// expose makes stage 2 let VM p do with the region's memory what access says, having cleared it if it is to be.
+// expose makes stage 2 let VM p do with the region's memory what access says, and clears that if zero: before p has access
+// or once it has none, for however long that takes, only the core waits, and not the whole machine.
 func (c *Core) expose(r *region, p *partition, access Access, zero bool) status {
 	c.changes = c.changes[:0]
 	for _, s := range r.memory {
 		c.plan(p, s, access)
 	}
-	c.stage2.Park()
-	defer c.stage2.Resume()
-	if err := c.stage2.Remap(c.changes); err != nil {
+	if zero && access != 0 {
+		if c.stage2.Fits(c.changes) != nil {
+			return noMemory
+		}
+		c.wipe(r.memory)
+	}
+	if c.remap() != nil {
 		return noMemory
 	}
-	if zero {
-		c.wipe(r)
+	if zero && access == 0 {
+		c.wipe(r.memory)
 	}
 	return success
 }
@@ -148,11 +153,4 @@ func (c *Core) assign(r *region, cl claim) {
 	c.spans = append(c.spans[:0], r.memory...)
 	c.normalize()
 	c.pages.setAll(c.spans, cl)
-}
-
-// wipe clears the region's memory.
-func (c *Core) wipe(r *region) {
-	for _, s := range r.memory {
-		clear(c.memory.Slice(s.Base, s.Size))
-	}
 }

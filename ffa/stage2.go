@@ -20,7 +20,8 @@ type Mapping struct {
 }
 
 // Stage2 is the translation from IPA to PA of every VM: what makes the core's word on memory true. The
-// core calls Park, Remap and Resume in this order, on the thread of a vCPU that makes a call.
+// core calls Park, Remap and Resume in this order, on the thread of a vCPU that makes a call. Between Park and Resume the
+// whole machine waits, so nothing happens there but Remap.
 type Stage2 interface {
 	// Park stops every vCPU of the machine from running guest code until Resume.
 	Park()
@@ -28,4 +29,6 @@ type Stage2 interface {
 	// Remap changes what VMs may access, in this order, or changes nothing and fails because it
 	// would need more than it has.
 	Remap([]Mapping) error
+	// Fits fails if Remap would need more than stage 2 has. It changes nothing and needs no Park.
+	Fits([]Mapping) error
 }

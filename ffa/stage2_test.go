@@ -12,7 +12,8 @@ type fakeStage2 struct {
 	parked int                 // parks without their resume
 	parks  int
 	remaps int
-	full   bool // fail the next Remap
+	full   bool // refuse the next Remap, or Fits
+	fail   int  // or the n-th Remap from now, although it fits; 0 for none
 
 	// resuming is called by Resume, if set.
 	resuming func()
@@ -43,13 +44,25 @@ func (f *fakeStage2) Resume() {
 	f.mu.Unlock()
 }
 
+func (f *fakeStage2) Fits([]Mapping) error {
+	if f.full {
+		f.full = false
+		return errors.New("no slots")
+	}
+	return nil
+}
+
 func (f *fakeStage2) Remap(ms []Mapping) error {
 	if f.parked != 1 {
 		panic("remap of a machine that runs")
 	}
-	if f.full {
-		f.full = false
-		return errors.New("no slots")
+	if err := f.Fits(ms); err != nil {
+		return err
+	}
+	if f.fail > 0 {
+		if f.fail--; f.fail == 0 {
+			return errors.New("the kernel has no memory")
+		}
 	}
 	f.remaps += len(ms)
 	for _, m := range ms {

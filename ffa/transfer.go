@@ -61,21 +61,14 @@ func (c *Core) transfer(t transfer, from, to *partition, access Access, zero boo
 		return noMemory
 	}
 	c.changes = c.changes[:0]
-	for _, p := range [2]*partition{from, to} { // taken away first
-		if a := after.access(p.index); a != before.access(p.index) {
-			for _, s := range c.spans {
-				c.plan(p, s, a)
-			}
-		}
+	c.planStep(from, before, after) // taken away first
+	c.planStep(to, before, after)
+	var err error
+	if zero {
+		err = c.remapCleared(from, to, before, after)
+	} else {
+		err = c.remap()
 	}
-	c.stage2.Park()
-	err := c.stage2.Remap(c.changes)
-	if err == nil && zero {
-		for _, s := range c.spans {
-			clear(c.memory.Slice(s.Base, s.Size))
-		}
-	}
-	c.stage2.Resume()
 	if err != nil {
 		return noMemory
 	}
@@ -83,6 +76,53 @@ func (c *Core) transfer(t transfer, from, to *partition, access Access, zero boo
 		c.pages.set(s, after)
 	}
 	return success
+}
+
+// remapCleared makes the changes of a transfer of c.spans, all of which are planned, and clears the memory after it is taken
+// away and before it is given: however long that takes, only the core waits, and not the whole machine.
+func (c *Core) remapCleared(from, to *partition, before, after claim) error {
+	if err := c.stage2.Fits(c.changes); err != nil {
+		return err
+	}
+	c.changes = c.changes[:0]
+	if c.planStep(from, before, after); len(c.changes) > 0 {
+		if err := c.remap(); err != nil {
+			return err
+		}
+	}
+	c.wipe(c.spans)
+	c.changes = c.changes[:0]
+	c.planStep(to, before, after)
+	err := c.remap()
+	if err != nil { // although it fits
+		c.changes = c.changes[:0]
+		c.planStep(from, after, before)
+		_ = c.remap() // which takes no more than it had
+	}
+	return err
+}
+
+// remap makes stage 2 follow c.changes, while no vCPU runs.
+func (c *Core) remap() error {
+	c.stage2.Park()
+	defer c.stage2.Resume()
+	return c.stage2.Remap(c.changes)
+}
+
+// wipe clears memory. The brake is off.
+func (c *Core) wipe(memory []Span) {
+	for _, s := range memory {
+		clear(c.memory.Slice(s.Base, s.Size))
+	}
+}
+
+// planStep adds what p, as c.spans go from one claim to another, gains or loses.
+func (c *Core) planStep(p *partition, before, after claim) {
+	if a := after.access(p.index); a != before.access(p.index) {
+		for _, s := range c.spans {
+			c.plan(p, s, a)
+		}
+	}
 }
 
 // plan adds a change of what p may do to those that are to be made. One that is dead gets nothing any more.

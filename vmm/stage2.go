@@ -29,6 +29,15 @@ func (s *stage2) Park() { s.m.park() }
 // Resume implements ffa.Stage2.
 func (s *stage2) Resume() { s.m.resume() }
 
+// Fits implements ffa.Stage2.
+func (s *stage2) Fits(changes []ffa.Mapping) error {
+	err := s.plan(changes)
+	if err != nil {
+		s.m.log.Warn("memory cannot change hands", "error", err)
+	}
+	return err
+}
+
 // Remap implements ffa.Stage2. If KVM refuses a slot, the VMs get back what they had; if it refuses that
 // as well, the machine ends.
 func (s *stage2) Remap(changes []ffa.Mapping) error {
@@ -39,7 +48,8 @@ func (s *stage2) Remap(changes []ffa.Mapping) error {
 	return err
 }
 
-func (s *stage2) remap(changes []ffa.Mapping) error {
+// plan plans the changes of all VMs, or says why that cannot be.
+func (s *stage2) plan(changes []ffa.Mapping) error {
 	clear(s.touch)
 	for _, c := range changes {
 		if s.m.vms[c.VM].kvm == nil { // the built-in primary touches no memory but its mailbox
@@ -61,6 +71,13 @@ func (s *stage2) remap(changes []ffa.Mapping) error {
 		if err := s.tables[vm].check(); err != nil {
 			return fmt.Errorf("VM %q: %w", s.m.vms[vm].name, err)
 		}
+	}
+	return nil
+}
+
+func (s *stage2) remap(changes []ffa.Mapping) error {
+	if err := s.plan(changes); err != nil {
+		return err
 	}
 	for vm, touched := range s.touch {
 		if !touched {

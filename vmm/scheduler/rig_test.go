@@ -282,10 +282,11 @@ func (r *rig) Slice(ipa, size uint64) []byte {
 	return r.ram[ipa-ramBase:][:size:size]
 }
 
-// Park, Resume and Remap implement ffa.Stage2.
+// Park, Resume, Remap and Fits implement ffa.Stage2.
 func (r *rig) Park()                     {}
 func (r *rig) Resume()                   {}
 func (r *rig) Remap([]ffa.Mapping) error { return nil }
+func (r *rig) Fits([]ffa.Mapping) error  { return nil }
 
 // Remaining implements ffa.Timer.
 func (r *rig) Remaining(id hypercall.VCPUID) (ns uint64, armed bool) {
