@@ -72,8 +72,7 @@ func (s *ffa) secondaryEPRegister(v *vcpu, _ hypercall.FuncID, a ffaArgs) hyperc
 		v.vm.entry = a[1]
 		for i := range v.vm.vcpus {
 			if u := &v.vm.vcpus[i]; u.state == off {
-				u.state, u.model = ready, theInitialModel
-				u.Reset(hypercall.Boot{Entry: a[1]})
+				u.begin(hypercall.Boot{Entry: a[1]})
 			}
 		}
 	}

@@ -66,8 +66,8 @@ func (c *Core) powerOn(home *vcpu) {
 	for i := range c.vms {
 		p := &c.vms[i]
 		if v := p.find(uint64(home.ID.Index)); v != nil && v.unpowered {
-			v.state, v.model, v.unpowered, v.irqs, v.waiting = ready, theInitialModel, false, virqs{}, nil
-			v.Reset(hypercall.Boot{Entry: p.entry})
+			v.irqs = virqs{}
+			v.begin(hypercall.Boot{Entry: p.entry})
 		}
 	}
 }

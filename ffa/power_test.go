@@ -122,6 +122,35 @@ func TestPartitionThatAgreedInVainStartsAgain(t *testing.T) {
 	}
 }
 
+// A sibling may switch it on while its pCPU is still being talked about. It runs elsewhere then, and must not be
+// started again by the answer of another partition.
+func TestVCPUThatASiblingSwitchedOnIsNotStartedWithItsPCPU(t *testing.T) {
+	for _, denied := range []bool{false, true} {
+		r := newPowerRig(t)
+		r.core.vms[1].entry = ramOf(1).Base
+		sibling := r.guest(1)
+		r.off(r.a, false)
+		r.a.leaves(ffaDirectResp, r.a.powerResponse(hypercall.PSCISuccess)...)
+		r.off(r.b, false)
+		r.run(r.p, sibling)
+		sibling.blocks(hypercall.PSCICPUOn|smc64, 1, ramOf(1).Base, 7)
+		r.run(r.p, r.a)
+		if denied {
+			r.b.leaves(ffaDirectResp, r.b.powerResponse(hypercall.PSCIDenied)...)
+			r.off(nil, false)
+		} else {
+			r.b.leaves(ffaDirectResp, r.b.powerResponse(hypercall.PSCISuccess)...)
+			r.off(nil, true)
+			r.core.PowerOn(&r.q.VCPU)
+		}
+		r.q.denies("run of a vCPU that runs", busy, ffaRun, r.a.w1())
+		if boot, ok := r.a.TakeBoot(); !ok || boot.X0 != 7 {
+			t.Errorf("starts %v from %+v", ok, boot)
+		}
+		r.preempt(r.a)
+	}
+}
+
 func TestBusyAndDeadPartitionsAreNotAskedWhetherACPUMayGoOff(t *testing.T) {
 	r := newPowerRig(t)
 	r.q.enters(r.a, ffaDirectReq, 1<<16|0x8001)

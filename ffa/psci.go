@@ -146,9 +146,7 @@ func (c *Core) psciCPUOn(v *vcpu, a psciArgs) (uint64, hypercall.Outcome) {
 	if target.state != off {
 		return hypercall.PSCIAlreadyOn.X(), hypercall.Outcome{}
 	}
-	target.state = ready
-	target.Reset(hypercall.Boot{Entry: entry, X0: context})
-	target.model = theInitialModel
+	target.begin(hypercall.Boot{Entry: entry, X0: context})
 	if v.serves() { // whoever waits for the response would take the target for it
 		return hypercall.PSCISuccess.X(), hypercall.Outcome{}
 	}

@@ -58,6 +58,12 @@ func (v *vcpu) stopped() bool {
 	return !v.vm.aborting && (v.state == ready || v.state == waitingInterrupt)
 }
 
+// begin switches v on, which is off: it is ready to start at b.
+func (v *vcpu) begin(b hypercall.Boot) {
+	v.state, v.model, v.waiting, v.unpowered = ready, theInitialModel, nil, false
+	v.Reset(b)
+}
+
 // leave gives the pCPU back to the primary vCPU that lent it, whose call is answered with res. It is
 // the last thing done to v by its pCPU: the results of v's own call must be in its registers before
 // the core is unlocked.
