@@ -39,16 +39,23 @@ func (s *ffa) goOn(v, target *vcpu) hypercall.Outcome {
 		st = busy
 	case off:
 		st = invalid
-	case waitingMessage, waitingInterrupt:
+	}
+	if st != success {
+		putFFAStatus(&v.Regs, st)
+		return hypercall.Outcome{}
+	}
+	if v.vm.index == primary && !target.takeUntold() {
+		if u := target.vm.tell(); u != nil {
+			s.putRun(&v.Regs, runResult{kind: runWakeUp, vcpu: u.ID})
+			return hypercall.Outcome{}
+		}
+	}
+	if tail.state == waitingMessage || tail.state == waitingInterrupt {
 		if res, wakes := s.wakes(tail); !wakes {
 			res.vcpu, res.serves = target.ID, tail.serves()
 			s.putRun(&v.Regs, res)
 			return hypercall.Outcome{}
 		}
-	}
-	if st != success {
-		putFFAStatus(&v.Regs, st)
-		return hypercall.Outcome{}
 	}
 	return s.lendTo(v, tail)
 }

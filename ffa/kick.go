@@ -4,7 +4,7 @@ import "github.com/hfvmm/hfvmm/hypercall"
 
 // Kick ends what vCPU index of the VM of v, a secondary, is blocked in, or what it blocks in next, as an
 // interrupt would. If it was blocked v leaves, so that the primary runs it; v's own registers must be
-// ready for that.
+// ready for that. One that serves a request does not leave: the primary is told as by Wake.
 func (c *Core) Kick(v *hypercall.VCPU, index int) hypercall.Outcome {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -18,6 +18,7 @@ func (c *Core) Kick(v *hypercall.VCPU, index int) hypercall.Outcome {
 		target.resume(true)
 		target.state = ready
 		if u.serves() {
+			target.owe()
 			return hypercall.Outcome{}
 		}
 		return u.leave(ready, runResult{kind: runWakeUp, vcpu: target.ID})
@@ -37,17 +38,24 @@ func (c *Core) Wake(id hypercall.VCPUID) {
 	case waitingMessage, waitingInterrupt:
 		v.resume(true)
 		v.state = ready
-		v.untold = true
-		v.vm.untold++
+		v.owe()
 	}
 	c.mu.Unlock()
 }
 
-// tell returns a vCPU of p that the primary is to be told to wake, or nil.
+// owe notes that v has become ready and that the primary does not know.
+func (v *vcpu) owe() {
+	if !v.untold {
+		v.untold = true
+		v.vm.untold++
+	}
+}
+
+// tell returns the vCPU that the primary is to be told to run because one of p woke, or nil.
 func (p *partition) tell() *vcpu {
 	for i := 0; p.untold > 0 && i < len(p.vcpus); i++ {
 		if v := &p.vcpus[i]; v.takeUntold() && v.state == ready {
-			return v
+			return v.head()
 		}
 	}
 	return nil

@@ -153,3 +153,41 @@ func TestWakeOfOneThatRunsEndsWhatItBlocksInNext(t *testing.T) {
 		t.Errorf("outcome %+v", out)
 	}
 }
+
+// A vCPU that serves a request keeps its pCPU, so whom it woke the primary learns when it next runs a vCPU of the VM.
+func TestPrimaryOfFFAIsToldOfASiblingThatWoke(t *testing.T) {
+	for _, c := range []struct {
+		rule  string
+		off   bool // the sibling, which otherwise sits in WFI
+		wakes func(r ffaRig, a *guest)
+	}{
+		{"by a kick", false, func(r ffaRig, a *guest) {
+			if out := r.core.Kick(&a.VCPU, 1); out != (hypercall.Outcome{}) {
+				r.t.Errorf("kick: outcome %+v", out)
+			}
+		}},
+		{"by CPU_ON", true, func(_ ffaRig, a *guest) {
+			a.returns("CPU_ON", hypercall.PSCICPUOn|smc64, []uint64{1, ramOf(1).Base, 7}, 0)
+		}},
+		{"from outside", false, func(r ffaRig, _ *guest) { r.core.Wake(hypercall.VCPUID{VM: 1, Index: 1}) }},
+	} {
+		t.Run(c.rule, func(t *testing.T) {
+			r := newFFARig(t, nil, 2, 2)
+			p, a, b := r.guest(primary), r.vms[1][0], r.vms[1][1]
+			r.waiting(1)
+			if !c.off {
+				b.core().state = ready
+				r.run(p, b)
+				r.core.WaitForInterrupt(&b.VCPU)
+				r.settle()
+			}
+			p.enters(a, ffaDirectReq, pair(0, 1))
+			c.wakes(r, a)
+			a.leaves(ffaDirectResp, pair(1, 0))
+			p.returns("run of the other", ffaRun, []uint64{a.w1()}, fid(ffaInterrupt), b.w1())
+			r.run(p, b)
+			r.preempt(b)
+			r.run(p, a) // and once is enough
+		})
+	}
+}

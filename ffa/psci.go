@@ -148,6 +148,7 @@ func (c *Core) psciCPUOn(v *vcpu, a psciArgs) (uint64, hypercall.Outcome) {
 	}
 	target.begin(hypercall.Boot{Entry: entry, X0: context})
 	if v.serves() { // whoever waits for the response would take the target for it
+		target.owe()
 		return hypercall.PSCISuccess.X(), hypercall.Outcome{}
 	}
 	return hypercall.PSCISuccess.X(), v.leave(ready, runResult{kind: runWakeUp, vcpu: target.ID})
