@@ -104,10 +104,19 @@ func (c *Core) psciCPUSuspend(v *vcpu, _ psciArgs) (uint64, hypercall.Outcome) {
 	return hypercall.PSCISuccess.X(), c.waitForInterrupt(v)
 }
 
-// psciCPUOff masks the timer, for which nobody should wake the vCPU. One whose response somebody waits for stays
-// on, and so does one that waits for a response.
+// MayPowerOff reports whether CPU_OFF of a secondary's vCPU v, which runs, would switch it off. One whose response
+// somebody waits for stays on, and so does one that waits for a response.
+func (c *Core) MayPowerOff(v *hypercall.VCPU) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.caller(v).mayPowerOff()
+}
+
+func (v *vcpu) mayPowerOff() bool { return !v.serves() && v.callee == nil }
+
+// psciCPUOff masks the timer, for which nobody should wake the vCPU.
 func (c *Core) psciCPUOff(v *vcpu, _ psciArgs) (uint64, hypercall.Outcome) {
-	if v.serves() || v.callee != nil {
+	if !v.mayPowerOff() {
 		return hypercall.PSCIDenied.X(), hypercall.Outcome{}
 	}
 	c.timer.Mask(v.ID)

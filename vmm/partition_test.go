@@ -64,6 +64,7 @@ func TestPartitionsWithManifestsStartInTheirOrderBeforeThePrimary(t *testing.T) 
 func TestPartitionsAreToldOfVMsThatDieAndCPUsThatGoOff(t *testing.T) {
 	var r record
 	cfg := machine(t, &r, 2, "ffa_told", "ffa_told*2", "ffa_told*2", "ffa_told")
+	cfg.SDEI = AllVMs
 	for i := range cfg.Secondaries[:2] {
 		f := manifest(i)
 		f.NSInterrupts, f.VMMessages, f.PowerMessages = boot.NSInterruptSignaled, boot.VMCreated|boot.VMDestroyed, boot.PowerCPUOff

@@ -8,15 +8,21 @@ type power struct {
 	vm *vm
 }
 
-// Call implements hypercall.Service. A CPU_OFF never fails.
+// Call implements hypercall.Service. A CPU_OFF of the primary never fails: partitions have agreed.
 func (p power) Call(v *hypercall.VCPU, fn hypercall.FuncID, c hypercall.Conduit) hypercall.Outcome {
-	if fn == hypercall.PSCICPUOff {
-		if s := p.vm.sched; s != nil {
-			s.Drop(v)
-		}
-		if s := p.vm.sdei; s != nil {
-			s.Off(v)
-		}
+	if fn == hypercall.PSCICPUOff && (p.vm.index == 0 || p.vm.m.core.MayPowerOff(v)) {
+		p.vm.vcpus[v.ID.Index].forget()
 	}
 	return p.Service.Call(v, fn, c)
+}
+
+// forget makes what services keep of v as it is after a reset. v is about to go off, or to start: one that goes off with
+// its pCPU does so in a call of another service.
+func (v *vcpu) forget() {
+	if s := v.vm.sched; s != nil {
+		s.Drop(&v.VCPU)
+	}
+	if s := v.vm.sdei; s != nil {
+		s.Off(&v.VCPU)
+	}
 }

@@ -63,6 +63,7 @@ func (v *vcpu) prepare() error {
 		if err := v.kvm.Init(kvmarm.FeaturePSCI02); err != nil {
 			return err
 		}
+		v.forget()
 		v.untrapWFI()
 		v.untrapVersion()
 		v.line = false // KVM_ARM_VCPU_INIT lowers it

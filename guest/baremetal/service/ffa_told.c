@@ -4,6 +4,7 @@
 #include "ffa.h"
 #include "ffa_second.h"
 #include "ffa_told.h"
+#include "sdei.h"
 #include "service.h"
 
 #define LEAST_ADDRESS 0x40000000ul // x0 below that is the size of the memory: there is no manifest
@@ -41,6 +42,23 @@ static struct ffa_regs answer(const struct ffa_regs *r)
 	return a;
 }
 
+uint64_t sdei_handle(uint64_t event, uint64_t argument, uint64_t pc, uint64_t pstate)
+{
+	(void)event, (void)argument, (void)pc, (void)pstate;
+	return 0;
+}
+
+// A vCPU that serves a request cannot switch itself off, and stays as it is.
+static void try_to_go_off(void)
+{
+	int64_t before = sdei(SDEI_STATUS, 0, 0);
+	int64_t off = (int64_t)hvc(PSCI_CPU_OFF, 0, 0, 0, 0).x[0];
+	int64_t after = sdei(SDEI_STATUS, 0, 0);
+
+	if (off != PSCI_DENIED || after != before)
+		print("ffa_told: CPU_OFF in a request: %ld, event 0: %ld, then %ld\n", off, before, after);
+}
+
 static void serve(void)
 {
 	struct ffa_regs r = ffa_call(FFA_MSG_WAIT, 0, 0, 0, 0);
@@ -64,6 +82,7 @@ static void serve(void)
 			r = respond(&r, flags + 1, destroyed == 1 ? FFA_RETRY : 0);
 			break;
 		case FFA_POWER: {
+			try_to_go_off();
 			bool agree = (uint32_t)r.x[3] == PSCI_CPU_OFF && !load(&refuse);
 
 			store(&refuse, 0);
@@ -81,6 +100,12 @@ static void second(uint64_t unused)
 {
 	(void)unused;
 	started[1]++;
+	int64_t event = sdei(SDEI_STATUS, 0, 0);
+
+	if (event > 0)
+		print("ffa_told: event 0 of a vCPU that was off: %ld\n", event);
+	sdei_register(0, (uintptr_t)sdei_entry, 0, 0);
+	sdei(SDEI_ENABLE, 0, 0);
 	serve();
 }
 
