@@ -68,7 +68,8 @@ var ABIs = [...]ABI{SPCI, HF, FFA}
 
 func (a ABI) String() string { return [...]string{"spci", "hf", "ffa"}[a] }
 
-// PartitionLog receives the lines that VMs print with the debug-log call.
+// PartitionLog receives the lines that VMs print with the debug-log call. A pCPU waits for it, and the machine's end for
+// that: it must not wait for a reader for long, and neither must what is behind Config.Log.
 type PartitionLog func(vm string, line []byte)
 
 // Primary is what the primary VM boots.

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/hfvmm/hfvmm/vmm/console"
 )
 
 // guests is where `make guests` puts the bare-metal programs.
@@ -178,6 +180,49 @@ func TestCancelledMachineStopsAndNamesTheCause(t *testing.T) {
 	cfg.Primary.Kernel = filepath.Join(guests, "busy.bin") // a primary that never ends
 	if ending, err := Run(ctx, cfg); ending != Cancelled || !errors.Is(err, cause) {
 		t.Errorf("ending %v, error %v; want %v because of %v\n%v", ending, err, Cancelled, cause, &r)
+	}
+}
+
+func TestMachineEndsThoughNobodyReadsItsLog(t *testing.T) {
+	var r record
+	cfg := machine(t, &r, 2, "smoke")
+	cfg.Primary.Kernel = flatImage(t, // it logs empty lines for ever
+		0x52B7A000, // 1: mov w0, #0xBD000000
+		0x52800141, // mov w1, #'\n'
+		0xD4000002, // hvc #0
+		0x17FFFFFD) // b 1b
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer read.Close() // which ends the write that waits
+	defer write.Close()
+	log, full := console.NewStderr(write), make(chan struct{})
+	lines := 0
+	cfg.DebugLog = func(string, []byte) {
+		if lines++; lines == 128 { // of 1 KiB: more than a pipe takes
+			close(full)
+		}
+		log.Write(make([]byte, 1024))
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() {
+		<-full
+		cancel()
+	}()
+	ended := make(chan Ending, 1)
+	go func() {
+		ending, _ := Run(ctx, cfg)
+		ended <- ending
+	}()
+	select {
+	case ending := <-ended:
+		if ending != Cancelled {
+			t.Errorf("ending %v\n%v", ending, &r)
+		}
+	case <-time.After(time.Minute):
+		t.Error("a minute later it has not ended")
 	}
 }
 

@@ -18,6 +18,8 @@ import (
 	"github.com/hfvmm/hfvmm/ffa/wire"
 	"github.com/hfvmm/hfvmm/kvmarm"
 	"github.com/hfvmm/hfvmm/vmm"
+	"github.com/hfvmm/hfvmm/vmm/console"
+	"github.com/hfvmm/hfvmm/vmm/lab"
 	"github.com/hfvmm/hfvmm/vmm/scheduler"
 	"github.com/u-root/u-root/pkg/dt"
 )
@@ -355,6 +357,60 @@ func TestLinesOfTheDebugLogCarryTheVMsName(t *testing.T) {
 		if r := runApp(t, logging, "run", "--primary=Image", "--log-format", format); !strings.Contains(r.stderr, want) {
 			t.Errorf("%s: stderr is %q, want %q in it", format, r.stderr, want)
 		}
+	}
+}
+
+func TestMachineEndsThoughNobodyReadsStandardError(t *testing.T) {
+	files(t, "Image")
+	for _, where := range []string{"kvm", "lab"} {
+		read, write, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		stdin, err := os.Open(os.DevNull)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := &app{stdin: stdin, stdout: stdin, stderr: console.NewStderr(write), host: &floodingHost{&fakeHost{}}}
+		code := make(chan int, 1)
+		go func() {
+			code <- a.main(t.Context(), []string{"run", "--primary=Image", "--timeout=100ms", "--host", where})
+		}()
+		select {
+		case c := <-code:
+			if c != exitTimeout {
+				t.Errorf("%s: exit code %d", where, c)
+			}
+		case <-time.After(time.Minute):
+			t.Errorf("%s: it has not ended after a minute", where)
+		}
+		read.Close() // a write that waits ends
+		write.Close()
+		stdin.Close()
+	}
+}
+
+// floodingHost runs machines that log more than a pipe holds, until they are stopped.
+type floodingHost struct{ *fakeHost }
+
+func (h *floodingHost) run(ctx context.Context, cfg vmm.Config) (vmm.Ending, error) {
+	flood(ctx, func(line []byte) {
+		cfg.DebugLog("tee", line)
+		cfg.Log.Info(string(line))
+	})
+	return vmm.Cancelled, context.Cause(ctx)
+}
+
+func (h *floodingHost) lab(ctx context.Context, job lab.Job) (int, error) {
+	job.Started()
+	flood(ctx, func(line []byte) { _, _ = job.Stderr.Write(line) })
+	return 0, ctx.Err()
+}
+
+func flood(ctx context.Context, log func(line []byte)) {
+	line := bytes.Repeat([]byte("x"), 200)
+	for n := 0; n < 1000 || ctx.Err() == nil; n++ {
+		log(line)
 	}
 }
 
