@@ -53,16 +53,23 @@ type endpoint struct {
 	asked         bool // it called VERSION
 }
 
+// IDAt is the id of the partition, which has this place among all.
+func (e *Endpoint) IDAt(index uint16) uint16 {
+	switch {
+	case e.ID != 0:
+		return e.ID
+	case e.Secure:
+		return ffaSecure | index
+	}
+	return index + 1
+}
+
 // newEndpoint completes e for the partition at a place.
 func newEndpoint(e Endpoint, index uint16) endpoint {
 	if e.Version == 0 {
 		e.Version = wire.Version10
 	}
-	if e.ID == 0 {
-		if e.ID = index + 1; e.Secure {
-			e.ID = ffaSecure | index
-		}
-	}
+	e.ID = e.IDAt(index)
 	if len(e.Services) == 0 {
 		e.Services = []Service{{Methods: AllMethods}}
 	}

@@ -81,6 +81,9 @@ func plan(cfg *Config) ([]span, error) {
 	if cfg.Watchdog != 0 && (cfg.Builtin() || !cfg.SDEI.serves(0)) {
 		return nil, fmt.Errorf("%w: the watchdog raises an SDEI event, and the primary has no SDEI; add --sdei primary", ErrUsage)
 	}
+	if n := len(cfg.Secondaries); n >= ffa.MaxPartitions {
+		return nil, fmt.Errorf("%w: %d secondaries; give at most %d", ErrUsage, n, ffa.MaxPartitions-1)
+	}
 	for _, s := range cfg.Secondaries {
 		if s.VCPUs < 1 || s.VCPUs > maxSecondaryVCPUs {
 			return nil, fmt.Errorf("%w: secondary %s has %d vCPUs; give it 1 to %d", ErrUsage, s.Name, s.VCPUs, maxSecondaryVCPUs)

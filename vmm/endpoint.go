@@ -53,13 +53,22 @@ func (m *Machine) endpoint(v *vm) ffa.Endpoint {
 		return e
 	}
 	s := &m.cfg.Secondaries[v.index-1]
-	e.Services, e.Secure = s.services(), s.Secure
+	id := s.identity()
+	e.ID, e.Secure, e.Services = id.ID, id.Secure, s.services()
 	if f := s.Manifest; f != nil {
-		e.ID, e.Secure, e.Version = f.ID, f.Secure, wire.Version(f.Version)
+		e.Version = wire.Version(f.Version)
 		e.NoNotifications, e.ManagedExit = !f.Notifications, f.NSInterrupts == boot.NSInterruptManagedExit
 		e.Undisturbed = f.NSInterrupts == boot.NSInterruptQueued
 		e.WantsCreated, e.WantsDestroyed = f.VMMessages&boot.VMCreated != 0, f.VMMessages&boot.VMDestroyed != 0
 		e.WantsCPUOff = f.PowerMessages&boot.PowerCPUOff != 0
 	}
 	return e
+}
+
+// identity is what decides the FF-A id of the secondary.
+func (s *Secondary) identity() ffa.Endpoint {
+	if f := s.Manifest; f != nil {
+		return ffa.Endpoint{ID: f.ID, Secure: f.Secure}
+	}
+	return ffa.Endpoint{Secure: s.Secure}
 }

@@ -29,8 +29,35 @@ func checkPartitions(cfg *Config) error {
 			return fmt.Errorf("%w: secondary %s has UUIDs of its own and a manifest, which has some; give one of the two", ErrUsage, s.Name)
 		case slices.ContainsFunc(f.Regions, func(r boot.PartitionRegion) bool { return r.End() > s.Memory }):
 			return fmt.Errorf("%w: secondary %s has memory regions in its manifest beyond its %d bytes of memory; give it more, or move them", ErrUsage, s.Name, s.Memory)
+		case f.ID == managerID:
+			return fmt.Errorf("%w: secondary %s has the id %#x in its manifest, which is the partition manager's; give it another", ErrUsage, s.Name, f.ID)
 		case f.ID != 0 && f.Secure != (f.ID>>15 != 0):
 			return fmt.Errorf("%w: secondary %s has the id %#x in its manifest; bit 15 belongs to partitions of S-EL1, and to those alone", ErrUsage, s.Name, f.ID)
+		}
+	}
+	if cfg.ABI != FFA {
+		return nil
+	}
+	return checkIDs(cfg.Secondaries)
+}
+
+// managerID is the partition manager of the secure world.
+const managerID = 1 << 15
+
+// checkIDs refuses partitions of one id.
+func checkIDs(secondaries []Secondary) error {
+	first := map[uint16]int{new(ffa.Endpoint).IDAt(0): -1} // who has it: the primary, or a secondary
+	for i := range secondaries {
+		s := &secondaries[i]
+		e := s.identity()
+		id := e.IDAt(uint16(1 + i))
+		switch other, taken := first[id]; {
+		case !taken:
+			first[id] = i
+		case other < 0:
+			return fmt.Errorf("%w: secondary %s has the FF-A id %#x of the primary; give it another in its manifest", ErrUsage, s.Name, id)
+		default:
+			return fmt.Errorf("%w: secondaries %s and %s both have the FF-A id %#x; give one of them another in its manifest", ErrUsage, secondaries[other].Name, s.Name, id)
 		}
 	}
 	return nil
@@ -98,7 +125,7 @@ func (m *Machine) setRegions() error {
 				access |= ffa.Execute
 			}
 			if err := m.core.Restrict(1+i, ffa.Span{Base: base + r.Offset, Size: r.End() - r.Offset}, access); err != nil {
-				return fmt.Errorf("secondary %s: its memory region %s: %w", s.Name, r.Name, err)
+				return fmt.Errorf("%w: secondary %s: its memory region %s: %w; describe its memory by fewer regions", ErrUsage, s.Name, r.Name, err)
 			}
 		}
 		if rx, tx := s.Manifest.RX, s.Manifest.TX; rx != nil {

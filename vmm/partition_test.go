@@ -121,6 +121,19 @@ func TestRegionsThatAreNotFreeAreRefused(t *testing.T) {
 	}
 }
 
+func TestMoreRegionsThanStage2HoldsAreRefused(t *testing.T) {
+	var r record
+	cfg := machine(t, &r, 1, "ffa_region", "ffa_region@8")
+	f := withRegions(manifest(0))
+	for i := range uint64(300) { // with a page between any two
+		f.Regions = append(f.Regions, boot.PartitionRegion{Name: "r", Offset: 0x100000 + 2*i*pageSize, Pages: 1})
+	}
+	cfg.Secondaries[0].Manifest = f
+	if ending, err := run(t, cfg); ending != NotBuilt || !errors.Is(err, ErrUsage) || !strings.Contains(err.Error(), "fewer regions") {
+		t.Errorf("ending %v, error %v", ending, err)
+	}
+}
+
 // queued is a machine with a partition whose runs the primary's interrupts wait for.
 func queued(t *testing.T, r *record, primary string) Config {
 	cfg := machine(t, r, 1, primary, "ffa_told*2")
@@ -151,6 +164,40 @@ func TestMachineWhosePartitionKeepsItsCPUForEverCanBeStopped(t *testing.T) {
 	}
 	if ending, err := Run(ctx, cfg); ending != Cancelled || !errors.Is(err, enough) {
 		t.Errorf("ending %v, error %v\n%v", ending, err, &r)
+	}
+}
+
+// An id that a manifest gives, or the place among the secondaries, belongs to one partition.
+func TestPartitionsOfOneIDAreRefused(t *testing.T) {
+	vm := func(id uint16) *boot.PartitionManifest {
+		f := manifest(0)
+		f.Secure, f.ID = false, id
+		return f
+	}
+	sp := func(id uint16) *boot.PartitionManifest {
+		f := manifest(0)
+		f.ID = id
+		return f
+	}
+	for _, tt := range []struct {
+		name   string
+		p, q   *boot.PartitionManifest
+		secure bool // q
+		want   string
+	}{
+		{"both say so", sp(0x8005), sp(0x8005), false, "secondaries p and q both have the FF-A id 0x8005"},
+		{"the first says so, the other is there", sp(0x8002), nil, true, "secondaries p and q both have the FF-A id 0x8002"},
+		{"the second says so, the other is there", nil, vm(2), false, "secondaries p and q both have the FF-A id 0x2"},
+		{"of the primary", vm(1), nil, false, "secondary p has the FF-A id 0x1 of the primary"},
+		{"of the partition manager", sp(0x8000), nil, false, "secondary p has the id 0x8000 in its manifest, which is the partition manager's"},
+		{"all differ", sp(0x8005), vm(5), false, ""},
+	} {
+		cfg := Config{ABI: FFA, CPUs: 1, Slice: time.Millisecond, Primary: Primary{Kernel: "Image"}, Memory: 64 << 20, Secondaries: []Secondary{
+			{Name: "p", VCPUs: 2, Memory: 1 << 20, Manifest: tt.p}, {Name: "q", VCPUs: 2, Memory: 1 << 20, Manifest: tt.q, Secure: tt.secure},
+		}}
+		if _, err := plan(&cfg); tt.want == "" && err != nil || tt.want != "" && (!errors.Is(err, ErrUsage) || !strings.Contains(err.Error(), tt.want)) {
+			t.Errorf("%s: want an error with %q, got %v", tt.name, tt.want, err)
+		}
 	}
 }
 

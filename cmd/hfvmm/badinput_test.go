@@ -2,8 +2,11 @@ package main
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/u-root/u-root/pkg/dt"
 
 	"github.com/hfvmm/hfvmm/kvmarm"
 	"github.com/hfvmm/hfvmm/vmm/lab"
@@ -119,6 +122,8 @@ func TestABadMachineIsRefusedBeforeAHostIsEmulated(t *testing.T) {
 		{"secondary larger than RAM", []string{"--primary=Image", "--secondary=echo,mem=1G"}, []string{"secondary echo wants", "raise --mem"}},
 		{"secondary larger than RAM, no primary", []string{"--secondary=echo,mem=1G"}, []string{"secondary echo wants", "raise --mem"}},
 		{"FF-A without primary", []string{"--secondary=echo", "--abi=ffa"}, []string{"the built-in scheduler does not speak ffa", "choose --abi spci or hf"}},
+		{"64 secondaries", append([]string{"--primary=Image", "--mem=1G"}, slices.Repeat([]string{"--secondary=echo"}, 64)...), []string{"64 secondaries", "give at most 63"}},
+		{"two partitions of one id", []string{"--primary=Image", "--abi=ffa", "--secondary=echo,name=a,manifest=p.dtb", "--secondary=echo,name=b,manifest=p.dtb"}, []string{"secondaries a and b both have the FF-A id 0x8005", "give one of them another"}},
 		{"600 threads", []string{"--secondary=echo", "--cpus=600"}, []string{"600 CPUs", "give the primary 1 to"}},
 		{"image larger than its memory, no primary", []string{"--secondary=large,mem=4K"}, []string{`"large" is larger`, "more memory"}},
 		{"secondaries that leave nothing", []string{"--primary=Image", "--mem=4M", "--secondary=echo,mem=4M"}, []string{"leave the primary", "raise --mem"}},
@@ -139,7 +144,8 @@ func TestABadMachineIsRefusedBeforeAHostIsEmulated(t *testing.T) {
 			copy(x86[0x202:], "HdrS")
 			for name, b := range map[string][]byte{
 				"large": append(code, make([]byte, 4096)...), "huge": append(code, make([]byte, 4<<20)...),
-				"x86": x86, "gzip": {0x1f, 0x8b, 8, 0, 0}, "text": []byte("hello\n"),
+				"p.dtb": partitionBlob(t, dt.Property{Name: "id", Value: []byte{0, 0, 0x80, 5}}),
+				"x86":   x86, "gzip": {0x1f, 0x8b, 8, 0, 0}, "text": []byte("hello\n"),
 			} {
 				if err := os.WriteFile(name, b, 0o600); err != nil {
 					t.Fatal(err)

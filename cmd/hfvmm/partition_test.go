@@ -13,8 +13,8 @@ import (
 	"github.com/hfvmm/hfvmm/vmm"
 )
 
-// partitionBlob is a small manifest of a partition with two vCPUs.
-func partitionBlob(t *testing.T) []byte {
+// partitionBlob is a small manifest of a partition with two vCPUs, and more if that is given.
+func partitionBlob(t *testing.T, more ...dt.Property) []byte {
 	t.Helper()
 	cells := func(name string, cells ...uint32) dt.Property {
 		p := dt.Property{Name: name}
@@ -23,10 +23,10 @@ func partitionBlob(t *testing.T) []byte {
 		}
 		return p
 	}
-	root := &dt.Node{Properties: []dt.Property{
+	root := &dt.Node{Properties: append([]dt.Property{
 		{Name: "compatible", Value: []byte("arm,ffa-manifest-1.0\x00")}, cells("ffa-version", 0x10001), cells("uuid", 1, 2, 3, 4),
 		cells("messaging-method", 3), cells("execution-ctx-count", 2), cells("exception-level", 2), cells("execution-state", 0),
-	}}
+	}, more...)}
 	var b bytes.Buffer
 	if _, err := (&dt.FDT{Header: dt.Header{Magic: dt.Magic, Version: 17, LastCompVersion: 16}, RootNode: root}).Write(&b); err != nil {
 		t.Fatal(err)
