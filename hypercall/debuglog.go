@@ -76,13 +76,13 @@ func (d *DebugLog) flush(vm int, l *logLine) {
 	if n := len(line); n > 0 && line[n-1] == '\r' {
 		line = line[:n-1]
 	}
-	d.sink(vm, appendSafe(l.safe[:0], line))
+	d.sink(vm, AppendSafe(l.safe[:0], line))
 	l.n = 0
 }
 
-// appendSafe appends line to dst with every byte that is not part of a printable character, a space or
-// a tab spelt \xNN.
-func appendSafe(dst, line []byte) []byte {
+// AppendSafe appends a line of a guest to dst as it can be shown on a terminal: every byte that is not part of a
+// printable character, a space or a tab is spelt \xNN, so it gets at most four times as long.
+func AppendSafe(dst, line []byte) []byte {
 	const hex = "0123456789abcdef"
 	for len(line) > 0 {
 		r, n := utf8.DecodeRune(line)

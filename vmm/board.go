@@ -5,6 +5,7 @@ import (
 	"context"
 
 	"github.com/hfvmm/hfvmm/devices"
+	"github.com/hfvmm/hfvmm/hypercall"
 	"github.com/hfvmm/hfvmm/kvmarm"
 )
 
@@ -15,6 +16,7 @@ type board struct {
 	bus  devices.Bus
 	out  *devices.Output
 	line []byte // that has not ended
+	safe []byte // what is told of it
 }
 
 // maxBoardLine is how long a line gets before it is told in parts, bytes.
@@ -33,19 +35,20 @@ func (v *vm) addBoard() (err error) {
 
 // Write implements io.Writer for the UART's output.
 func (b *board) Write(p []byte) (int, error) {
-	for rest := p; len(rest) > 0; {
-		part, after, ended := bytes.Cut(rest, []byte{'\n'})
-		b.line = append(b.line, part...)
-		if ended || len(b.line) >= maxBoardLine {
+	for _, c := range p {
+		if c != '\n' {
+			b.line = append(b.line, c)
+		}
+		if c == '\n' || len(b.line) == maxBoardLine {
 			b.tell()
 		}
-		rest = after
 	}
 	return len(p), nil
 }
 
 func (b *board) tell() {
-	b.vm.m.cfg.DebugLog(b.vm.name, bytes.TrimRight(b.line, "\r"))
+	b.safe = hypercall.AppendSafe(b.safe[:0], bytes.TrimRight(b.line, "\r"))
+	b.vm.m.cfg.DebugLog(b.vm.name, b.safe)
 	b.line = b.line[:0]
 }
 
