@@ -34,8 +34,14 @@ var (
 	regTTBR1EL1 = kvmarm.SysReg(3, 0, 2, 0, 1)
 )
 
-// instructionSize is that of every A64 instruction.
-const instructionSize = 4
+// sctlrM is set in SCTLR_EL1 while the MMU is on.
+const sctlrM = 1 << 0
+
+// instructionSize is that of every A64 instruction, and wfiInstruction one of them.
+const (
+	instructionSize = 4
+	wfiInstruction  = 0xD503207F
+)
 
 func (v *vcpu) regime() regime {
 	return regime{v.get(regSCTLREL1), v.get(regTTBR0EL1), v.get(regTTBR1EL1)}
@@ -62,13 +68,23 @@ func (v *vcpu) untrapWFI() {
 	}
 }
 
-// trapped serves a hit of a breakpoint: v is at its WFI, unless another address space has something
-// else at that address, which v then executes with the breakpoint gone.
+// atWFI reports whether v is at its WFI. Another address space has something else at that address, and so may this one by
+// now: without the MMU that is seen in RAM. With it on, only the guest's tables tell where to look, and nobody does.
+func (v *vcpu) atWFI() bool {
+	if !v.wfi.armed || v.wfi.pc != v.get(kvmarm.RegPC) || v.wfi.regime != v.regime() {
+		return false
+	}
+	ram, pc := v.vm.m.ram, v.wfi.pc
+	return v.wfi.regime.sctlr&sctlrM != 0 || ram.Slice(pc, instructionSize) != nil && ram.word(pc).Load() == wfiInstruction
+}
+
+// trapped serves a hit of a breakpoint: v is at its WFI, or at something else, which it executes with the breakpoint
+// gone.
 func (p *pcpu) trapped(v *vcpu) hypercall.Outcome {
 	if v.version.armed && v.atVersion() {
 		return hypercall.Outcome{}
 	}
-	if !v.wfi.armed || v.wfi.pc != v.get(kvmarm.RegPC) || v.wfi.regime != v.regime() {
+	if !v.atWFI() {
 		v.untrapWFI()
 		return hypercall.Outcome{}
 	}

@@ -116,6 +116,24 @@ TEST(secondary, nothing_blocks_while_an_interrupt_is_pending, "vm=pending")
 	print("%lu waits in %lu runs, none blocked\n", waited, runs);
 }
 
+// Its WFI is known by its address, where with the MMU off there may soon be something else.
+TEST(secondary, code_that_takes_the_place_of_a_wfi_is_executed, "vm=loader")
+{
+	struct regs r;
+
+	scheduler_start(1);
+	run_through(SERVICE, 0);
+	check(send_text(SERVICE, "load") == 0, "send");
+	for (int i = 0; i < 2; i++) {
+		r = run_through(SERVICE, 0);
+		check(func(r) == HF_WAIT_FOR_INTERRUPT, "WFI %d: 0x%lx 0x%lx 0x%lx", i, r.x[0], r.x[1], r.x[2]);
+		check(hf_interrupt_inject(SERVICE, 0, 7) >= 0, "interrupt_inject");
+	}
+	r = run_through(SERVICE, 0);
+	check(func(r) == SPCI_MSG_SEND, "what is there now: 0x%lx 0x%lx 0x%lx", r.x[0], r.x[1], r.x[2]);
+	expect_text((struct message){ high(r.x[1]), (uint32_t)r.x[3] }, "42");
+}
+
 // CPU_SUSPEND is in the list of calls: an interrupt ends it.
 TEST(secondary, calls_keep_registers, "vm=calls")
 {
