@@ -2,7 +2,6 @@ package vmm
 
 import (
 	"fmt"
-	"log/slog"
 	"time"
 
 	"github.com/hfvmm/hfvmm/duty"
@@ -23,16 +22,13 @@ var Checks = [...]Check{CheckOff, CheckWarn, CheckStrict}
 
 func (c Check) String() string { return [...]string{"off", "warn", "strict"}[c] }
 
-// maxReports is how many breaches of one rule are logged. The rest is only counted.
-const maxReports = 20
-
 // inspector holds the primary to the duties of a scheduler. It is called with the core locked, and at
 // last when every thread has ended.
 type inspector struct {
 	m       *Machine
 	checker *duty.Checker
 	started time.Time
-	logged  map[string]int // breaches, by rule
+	logged  map[string]*repeats // breaches, by rule
 	strict  bool
 	ended   bool // every thread has
 }
@@ -42,7 +38,7 @@ func newInspector(m *Machine) *inspector {
 	if m.cfg.Check == CheckOff {
 		return nil
 	}
-	i := &inspector{m: m, started: time.Now(), logged: map[string]int{}, strict: m.cfg.Check == CheckStrict}
+	i := &inspector{m: m, started: time.Now(), logged: map[string]*repeats{}, strict: m.cfg.Check == CheckStrict}
 	cfg := duty.Config{Aborts: m.cfg.ABI != HF, Report: i.report}
 	for _, v := range m.vms {
 		cfg.VCPUs = append(cfg.VCPUs, len(v.vcpus))
@@ -61,7 +57,6 @@ func (i *inspector) Observe(e duty.Event) {
 
 // report logs a breach.
 func (i *inspector) report(b duty.Breach) {
-	i.logged[b.ID]++
 	name := i.m.vms[b.VCPU.VM].name
 	who := fmt.Sprintf("VM %s", name)
 	attrs := []any{"rule", b.ID, "level", string(b.Level), "vm", name}
@@ -70,12 +65,10 @@ func (i *inspector) report(b duty.Breach) {
 		attrs = append(attrs, "vcpu", b.VCPU.Index)
 	}
 	attrs = append(attrs, "returned", b.Returned.String(), "scheduler", b.Breach, "at", time.Duration(b.Time))
-	if n := i.logged[b.ID]; n <= maxReports {
-		i.m.log.Warn("a rule of schedulers was broken", attrs...)
-		if n == maxReports {
-			i.m.log.Warn("more breaches of this rule are only counted", slog.String("rule", b.ID))
-		}
+	if i.logged[b.ID] == nil {
+		i.logged[b.ID] = &repeats{}
 	}
+	i.logged[b.ID].warn(i.m.log, "a rule of schedulers was broken", attrs...)
 	if i.strict && b.Level.Binding() {
 		err := fmt.Errorf("%s: when %s had returned %v, the scheduler %s", b.ID, who, b.Returned, b.Rule.Breach)
 		if i.m.end(Misscheduled, err); i.ended && i.m.ending == PoweredOff {

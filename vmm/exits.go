@@ -93,7 +93,7 @@ func (p *pcpu) mmio(v *vcpu) bool {
 		v.kvm.SetMMIOData(x)
 		return true
 	}
-	p.m.log.Warn("the primary touched an address where nothing is", "vcpu", v.ID.Index, "address", hex(a.Addr), "access", access(a.Write))
+	p.m.strays.warn(p.m.log, "the primary touched an address where nothing is", "vcpu", v.ID.Index, "address", hex(a.Addr), "access", access(a.Write))
 	return p.externalAbort(v)
 }
 

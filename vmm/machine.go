@@ -43,6 +43,7 @@ type Machine struct {
 	breakpoints int // hardware breakpoints that the host lends to each vCPU
 
 	powered atomic.Int32 // vCPUs of the primary that are on
+	strays  repeats      // of the primary, to addresses where nothing is
 
 	endOnce sync.Once
 	ending  Ending

@@ -183,6 +183,34 @@ func TestCancelledMachineStopsAndNamesTheCause(t *testing.T) {
 	}
 }
 
+func TestPrimaryThatTouchesEmptyAddressesIsLoggedSoManyTimes(t *testing.T) {
+	code := make([]uint32, 0x200/4, 0x220/4)
+	copy(code, []uint32{
+		0x10000003, // adr x3, .
+		0xD518C003, // msr vbar_el1, x3
+		0xD2800C82, // mov x2, #100
+		0xD2800001, // mov x1, #0, an address where nothing is
+		0x1400007C, // b vectors + 0x200
+	})
+	code = append(code, // where the abort goes, too
+		0xF1000442, // sub x2, x2, #1
+		0xB4000042, // cbz x2, 1f
+		0xB9400020, // ldr w0, [x1]
+		0x52800100, // 1: mov w0, #0x84000008, SYSTEM_OFF
+		0x72B08000,
+		0xD4000002, // hvc #0
+		0x14000000) // b .
+	var r record
+	cfg := machine(t, &r, 1, "smoke")
+	cfg.Primary.Kernel = flatImage(t, code...)
+	if ending, err := run(t, cfg); ending != PoweredOff || err != nil {
+		t.Fatalf("ending %v, error %v\n%v", ending, err, &r)
+	}
+	if n := strings.Count(r.log.String(), "touched an address where nothing is"); n != maxReports {
+		t.Errorf("%d of 99 accesses are logged, want %d", n, maxReports)
+	}
+}
+
 func TestMachineEndsThoughNobodyReadsItsLog(t *testing.T) {
 	var r record
 	cfg := machine(t, &r, 2, "smoke")

@@ -12,11 +12,14 @@ type stage2 struct {
 	m      *Machine
 	tables []slotTable // by VM
 	touch  []bool      // by VM: it has changes in the Remap that is going on
+
+	refusals []repeats // by VM
 }
 
 // newStage2 returns the stage 2 of VMs that have their RAM in slot 0.
 func newStage2(m *Machine) *stage2 {
-	s := &stage2{m: m, tables: make([]slotTable, len(m.vms)), touch: make([]bool, len(m.vms))}
+	n := len(m.vms)
+	s := &stage2{m: m, tables: make([]slotTable, n), touch: make([]bool, n), refusals: make([]repeats, n)}
 	for i, v := range m.vms {
 		s.tables[i] = newSlotTable(v.kvm, m.ram, v.ram)
 	}
@@ -29,27 +32,14 @@ func (s *stage2) Park() { s.m.park() }
 // Resume implements ffa.Stage2.
 func (s *stage2) Resume() { s.m.resume() }
 
-// Fits implements ffa.Stage2.
+// refused logs why a VM cannot have its memory as the core wants it, and returns that.
+func (s *stage2) refused(vm int, err error) error {
+	s.refusals[vm].warn(s.m.log, "memory cannot change hands", "vm", s.m.vms[vm].name, "error", err)
+	return err
+}
+
+// Fits implements ffa.Stage2. It plans the changes of all VMs.
 func (s *stage2) Fits(changes []ffa.Mapping) error {
-	err := s.plan(changes)
-	if err != nil {
-		s.m.log.Warn("memory cannot change hands", "error", err)
-	}
-	return err
-}
-
-// Remap implements ffa.Stage2. If KVM refuses a slot, the VMs get back what they had; if it refuses that
-// as well, the machine ends.
-func (s *stage2) Remap(changes []ffa.Mapping) error {
-	err := s.remap(changes)
-	if err != nil {
-		s.m.log.Warn("memory cannot change hands", "error", err)
-	}
-	return err
-}
-
-// plan plans the changes of all VMs, or says why that cannot be.
-func (s *stage2) plan(changes []ffa.Mapping) error {
 	clear(s.touch)
 	for _, c := range changes {
 		if s.m.vms[c.VM].kvm == nil { // the built-in primary touches no memory but its mailbox
@@ -61,7 +51,7 @@ func (s *stage2) plan(changes []ffa.Mapping) error {
 			t.begin()
 		}
 		if err := t.change(span{c.Span.Base, c.Span.Size}, slotKindOf(c.Access)); err != nil {
-			return fmt.Errorf("VM %q: %w", s.m.vms[c.VM].name, err)
+			return s.refused(c.VM, err)
 		}
 	}
 	for vm, touched := range s.touch {
@@ -69,14 +59,16 @@ func (s *stage2) plan(changes []ffa.Mapping) error {
 			continue
 		}
 		if err := s.tables[vm].check(); err != nil {
-			return fmt.Errorf("VM %q: %w", s.m.vms[vm].name, err)
+			return s.refused(vm, err)
 		}
 	}
 	return nil
 }
 
-func (s *stage2) remap(changes []ffa.Mapping) error {
-	if err := s.plan(changes); err != nil {
+// Remap implements ffa.Stage2. If KVM refuses a slot, the VMs get back what they had; if it refuses that
+// as well, the machine ends.
+func (s *stage2) Remap(changes []ffa.Mapping) error {
+	if err := s.Fits(changes); err != nil {
 		return err
 	}
 	for vm, touched := range s.touch {
@@ -85,7 +77,7 @@ func (s *stage2) remap(changes []ffa.Mapping) error {
 		}
 		if err := s.tables[vm].apply(); err != nil {
 			s.restore(vm)
-			return fmt.Errorf("VM %q: %w", s.m.vms[vm].name, err)
+			return s.refused(vm, err)
 		}
 	}
 	for vm, touched := range s.touch {
