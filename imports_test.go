@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"maps"
 	"os/exec"
 	"slices"
 	"strings"
@@ -18,6 +17,7 @@ var rooms = []struct {
 	path string   // below the module
 	ours []string // packages of this module that it may import
 	pure bool     // nothing else but the standard library, and of that nothing that is a window to the host
+	only string   // the one system that it is built for, or "" for each
 }{
 	{path: "hypercall", pure: true},
 	{path: "duty", ours: []string{"hypercall"}, pure: true},
@@ -35,9 +35,9 @@ var rooms = []struct {
 	{path: "vmm/debian"},
 	{path: "vmm/initramfs"},
 	{path: "vmm/lab", ours: []string{"kvmarm", "vmm/boot", "vmm/debian", "vmm/initramfs"}},
-	{path: "guest/mailbox"},
-	{path: "guest/init", ours: []string{"guest/mailbox"}},
-	{path: "guest/hf_test", ours: []string{"guest/mailbox"}},
+	{path: "guest/mailbox", only: "linux"},
+	{path: "guest/init", ours: []string{"guest/mailbox"}, only: "linux"},
+	{path: "guest/hf_test", ours: []string{"guest/mailbox"}, only: "linux"},
 	{path: "vmm/scheduler", pure: true},
 	{path: "vmm", ours: []string{"vmm/scheduler", "hypercall", "duty", "ffa", "ffa/wire", "sdei", "pvsched", "devices", "kvmarm", "vmm/boot", "vmm/console", "vmm/unixsocket", "vmm/api", "vmm/hostsched"}},
 }
@@ -84,13 +84,15 @@ func TestPackagesImportOnlyWhatTheirRoomMayKnow(t *testing.T) {
 }
 
 func checkRooms(t *testing.T, system string, packages map[string]goPackage) {
-	found := false
 	for _, room := range rooms {
+		if room.only != "" && room.only != system {
+			continue
+		}
 		p, ok := packages[module+"/"+room.path]
 		if !ok {
-			continue // not written yet, or not for this system
+			t.Errorf("%s: there is no package %s", system, room.path)
+			continue
 		}
-		found = true
 		for _, dep := range p.Deps {
 			ours, isOurs := strings.CutPrefix(dep, module+"/")
 			switch {
@@ -108,8 +110,5 @@ func checkRooms(t *testing.T, system string, packages map[string]goPackage) {
 				t.Errorf("%s: %s is pure but imports %s", system, room.path, imp)
 			}
 		}
-	}
-	if !found {
-		t.Errorf("%s: none of our packages is among %v", system, slices.Sorted(maps.Keys(packages)))
 	}
 }
