@@ -1,7 +1,5 @@
 package wire
 
-import "encoding/binary"
-
 // Boot information (DEN0077A §5.4): what a partition that starts is told, as a header and descriptors of 32 bytes.
 const (
 	bootSignature  = 0x0FFA
@@ -44,7 +42,6 @@ func BootInfoSize(items int) int { return bootHeader + items*bootDescriptor }
 
 // EncodeBootInfo writes the boot information of a partition of version v. b has room for BootInfoSize.
 func EncodeBootInfo(b []byte, v Version, items []BootItem) {
-	le := binary.LittleEndian
 	clear(b[:BootInfoSize(len(items))])
 	le.PutUint32(b[bootSignatureAt:], bootSignature)
 	le.PutUint32(b[bootVersionAt:], uint32(v))

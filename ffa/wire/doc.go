@@ -2,3 +2,8 @@
 // exchange through memory and registers, by version. It reads and writes bytes that it is given and knows nothing of
 // partitions or of who may send what.
 package wire
+
+import "encoding/binary"
+
+// le is the order of bytes in all layouts.
+var le = binary.LittleEndian

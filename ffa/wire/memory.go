@@ -1,7 +1,5 @@
 package wire
 
-import "encoding/binary"
-
 // Sizes, in bytes, of what a memory transaction is made of (DEN0077A §10).
 const (
 	ConstituentSize = 16
@@ -75,8 +73,6 @@ const (
 	emadSize        = 16 // to version 1.1
 	emadSize12      = 32 // from version 1.2
 )
-
-var le = binary.LittleEndian
 
 // HeaderSize is the size, in bytes, of a transaction up to its receivers.
 func HeaderSize(v Version) int {

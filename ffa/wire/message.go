@@ -1,7 +1,5 @@
 package wire
 
-import "encoding/binary"
-
 // Message is the header of an indirect message (DEN0077A §7.5): the message stands at Offset from it.
 type Message struct {
 	Flags            uint32
@@ -46,7 +44,6 @@ func DecodeMessage(b []byte, v Version) (m Message, ok bool) {
 	if len(b) < MessageHeader(v) {
 		return m, false
 	}
-	le := binary.LittleEndian
 	m = Message{
 		Flags: le.Uint32(b[msgFlags:]), Offset: le.Uint32(b[msgOffset:]), Size: le.Uint32(b[msgSize:]),
 		Sender: le.Uint16(b[msgSender:]), Receiver: le.Uint16(b[msgReceiver:]),
@@ -60,7 +57,6 @@ func DecodeMessage(b []byte, v Version) (m Message, ok bool) {
 // Encode writes the header for a reader of version v, with what is reserved cleared up to MessageOffset.
 func (m *Message) Encode(b []byte, v Version) {
 	clear(b[:MessageOffset(v)])
-	le := binary.LittleEndian
 	le.PutUint32(b[msgFlags:], m.Flags)
 	le.PutUint32(b[msgOffset:], m.Offset)
 	le.PutUint16(b[msgReceiver:], m.Receiver)

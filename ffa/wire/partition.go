@@ -1,7 +1,5 @@
 package wire
 
-import "encoding/binary"
-
 // PartitionInfo is a partition information descriptor (DEN0077A §6.2): who serves what.
 type PartitionInfo struct {
 	ID         uint16
@@ -39,12 +37,12 @@ func PropertiesOf(v Version) uint32 {
 
 // Offsets of a partition information descriptor, and its sizes.
 const (
-	infoID         = 0  // u16
-	infoVCPUs      = 2  // u16
-	infoProperties = 4  // u32
-	infoSize10     = 8  //
-	infoUUID       = 8  // 16 bytes
-	infoSize11     = 24 //
+	infoID         = 0 // u16
+	infoVCPUs      = 2 // u16
+	infoProperties = 4 // u32
+	infoSize10     = 8
+	infoUUID       = 8 // 16 bytes
+	infoSize11     = 24
 	infoImageUUID  = 24 // 16 bytes
 	infoVersion    = 40 // u32
 	infoReserved   = 44 // u32
@@ -67,7 +65,6 @@ func PartitionInfoSize(v Version) int {
 
 // Encode writes the descriptor for a reader of version v. b has room for PartitionInfoSize.
 func (p *PartitionInfo) Encode(b []byte, v Version) {
-	le := binary.LittleEndian
 	le.PutUint16(b[infoID:], p.ID)
 	le.PutUint16(b[infoVCPUs:], p.VCPUs)
 	le.PutUint32(b[infoProperties:], p.Properties&PropertiesOf(v))
@@ -86,7 +83,6 @@ func DecodePartitionInfo(b []byte, v Version) (p PartitionInfo, ok bool) {
 	if len(b) < PartitionInfoSize(v) {
 		return p, false
 	}
-	le := binary.LittleEndian
 	p.ID, p.VCPUs, p.Properties = le.Uint16(b[infoID:]), le.Uint16(b[infoVCPUs:]), le.Uint32(b[infoProperties:])
 	if v >= Version11 {
 		copy(p.UUID[:], b[infoUUID:])
@@ -122,6 +118,6 @@ func (p *PartitionInfo) EncodeRegs(x []uint64, v Version) {
 	var b [MaxPartitionInfo]byte
 	p.Encode(b[:], v)
 	for i := range PartitionInfoSize(v) / 8 {
-		x[i] = binary.LittleEndian.Uint64(b[8*i:])
+		x[i] = le.Uint64(b[8*i:])
 	}
 }

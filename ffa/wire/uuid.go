@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 )
@@ -11,23 +10,23 @@ import (
 type UUID [16]byte
 
 // Word returns 32-bit register n of the UUID, 0 to 3.
-func (u UUID) Word(n int) uint32 { return binary.LittleEndian.Uint32(u[4*n:]) }
+func (u UUID) Word(n int) uint32 { return le.Uint32(u[4*n:]) }
 
 // Half returns 64-bit register n of the UUID, 0 or 1.
-func (u UUID) Half(n int) uint64 { return binary.LittleEndian.Uint64(u[8*n:]) }
+func (u UUID) Half(n int) uint64 { return le.Uint64(u[8*n:]) }
 
 // UUIDOfWords is the UUID of four 32-bit registers.
 func UUIDOfWords(w [4]uint32) (u UUID) {
 	for i, w := range w {
-		binary.LittleEndian.PutUint32(u[4*i:], w)
+		le.PutUint32(u[4*i:], w)
 	}
 	return u
 }
 
 // UUIDOfHalves is the UUID of two 64-bit registers.
 func UUIDOfHalves(low, high uint64) (u UUID) {
-	binary.LittleEndian.PutUint64(u[:], low)
-	binary.LittleEndian.PutUint64(u[8:], high)
+	le.PutUint64(u[:], low)
+	le.PutUint64(u[8:], high)
 	return u
 }
 
