@@ -5,9 +5,9 @@ import "fmt"
 // The guest-physical map of every VM, the low part of QEMU's `virt` machine, so that images built
 // for that machine run here too:
 //
-//	0x0800_0000  GICv3 distributor        (primary)
-//	0x080A_0000  GICv3 redistributors     (primary, 128 KiB for each vCPU)
-//	0x0900_0000  PL011 UART, SPI 1        (primary)
+//	0x0800_0000  GICv3 distributor        (VMs with a GIC)
+//	0x080A_0000  GICv3 redistributors     (VMs with a GIC, 128 KiB for each vCPU)
+//	0x0900_0000  PL011 UART, SPI 1        (VMs with a GIC)
 //	0x0901_0000  PL031 RTC, SPI 2         (primary)
 //	0x4000_0000  RAM: the primary from the bottom, secondaries from the top, first listed highest
 const (

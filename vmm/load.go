@@ -31,7 +31,7 @@ func readKernel(kernel, initrd string, ram span, vcpus int, fdt boot.FDTConfig) 
 	if im.place, err = boot.Place(boot.Span{Base: ram.base, Size: ram.size}, k, uint64(len(im.initrd))); err != nil {
 		return nil, err
 	}
-	fdt.RAM = []boot.Span{{Base: ram.base, Size: ram.size}}
+	fdt.RAM = boot.Span{Base: ram.base, Size: ram.size}
 	fdt.Initrd = im.place.Initrd
 	fdt.GICD = boot.Span{Base: gicDistBase, Size: gicDistSize}
 	fdt.GICR = boot.Span{Base: gicRedistBase, Size: uint64(vcpus) * gicRedistSize}

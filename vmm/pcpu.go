@@ -18,8 +18,8 @@ const (
 )
 
 // pcpu is a physical CPU of the machine: one OS thread that owns one vCPU of the primary and, while
-// that vCPU is inside SPCI_RUN, runs a secondary's vCPU in its place. There is no hand-off between
-// threads on this path.
+// that vCPU is inside its interface's call to run another, runs a secondary's vCPU in its place. There
+// is no hand-off between threads on this path.
 type pcpu struct {
 	m     *Machine
 	home  *vcpu

@@ -15,7 +15,7 @@ const MaxCmdline = 2047
 
 // FDTConfig says what the device tree of a VM describes.
 type FDTConfig struct {
-	RAM     []Span   // memory of the primary, ascending
+	RAM     Span
 	CPUs    []uint64 // MPIDR_EL1 affinity of each vCPU
 	Cmdline string
 	Initrd  Span // Size 0 for none
@@ -57,7 +57,7 @@ const (
 // as in every Arm base system (BSA §3.8).
 var timerPPIs = [4]uint32{13, 14, 11, 10}
 
-// BuildFDT returns the flattened device tree of the primary. It has the shape of QEMU's virt
+// BuildFDT returns the flattened device tree of a VM. It has the shape of QEMU's virt
 // machine. The same configuration gives the same bytes.
 func BuildFDT(c FDTConfig) ([]byte, error) {
 	if len(c.Cmdline) > MaxCmdline {
@@ -78,8 +78,8 @@ func BuildFDT(c FDTConfig) ([]byte, error) {
 	)
 	uart := c.uart()
 	root.Children = append(root.Children, c.chosen("/"+uart.Name))
-	root.Children = append(root.Children, c.memory()...)
 	root.Children = append(root.Children,
+		c.memory(),
 		c.cpus(),
 		node("psci",
 			strs("compatible", "arm,psci-1.0", "arm,psci-0.2"),
@@ -131,14 +131,10 @@ func (c *FDTConfig) chosen(console string) *dt.Node {
 	return n
 }
 
-func (c *FDTConfig) memory() []*dt.Node {
-	var nodes []*dt.Node
-	for _, s := range c.RAM {
-		nodes = append(nodes, node(unit("memory", s.Base),
-			str("device_type", "memory"),
-			u64s("reg", s.Base, s.Size)))
-	}
-	return nodes
+func (c *FDTConfig) memory() *dt.Node {
+	return node(unit("memory", c.RAM.Base),
+		str("device_type", "memory"),
+		u64s("reg", c.RAM.Base, c.RAM.Size))
 }
 
 func (c *FDTConfig) cpus() *dt.Node {

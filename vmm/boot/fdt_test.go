@@ -17,7 +17,7 @@ var update = flag.Bool("update", false, "rewrite the golden files in testdata")
 // small and full are the least and the most that a device tree describes.
 var (
 	small = FDTConfig{
-		RAM:  []Span{{0x4000_0000, 64 << 20}},
+		RAM:  Span{0x4000_0000, 64 << 20},
 		CPUs: []uint64{0},
 		GICD: Span{0x0800_0000, 0x1_0000},
 		GICR: Span{0x080A_0000, 0x2_0000},
@@ -25,7 +25,7 @@ var (
 		RTC:  MMIO{Span{0x0901_0000, 0x1000}, 2},
 	}
 	full = FDTConfig{
-		RAM:     []Span{{0x4000_0000, 512 << 20}, {0x1_0000_0000, 1 << 32}},
+		RAM:     Span{0x4000_0000, 9 << 29},
 		CPUs:    []uint64{0, 1, 0x100, 0x1_0000_0000},
 		Cmdline: `console=ttyAMA0 init="/bin/sh -c"`,
 		Initrd:  Span{0x4400_0000, 0x12345},

@@ -8,7 +8,7 @@ import (
 	"os"
 )
 
-// ReadInitrd reads the initial RAM disk at path. limit is the memory of the primary in bytes.
+// ReadInitrd reads the initial RAM disk at path. limit is the memory of the VM in bytes.
 func ReadInitrd(path string, limit uint64) ([]byte, error) {
 	return readFile(initrdFile, path, limit)
 }

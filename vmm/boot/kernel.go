@@ -37,7 +37,7 @@ type Kernel struct {
 }
 
 // ReadKernel reads what the primary boots: an arm64 Linux kernel as Image, gzip'ed or EFI zboot, or
-// else a flat binary. limit is the memory of the primary in bytes; nothing larger is unpacked. Files
+// else a flat binary. limit is the memory of the VM in bytes; nothing larger is unpacked. Files
 // that are recognizably something else are refused.
 func ReadKernel(path string, limit uint64) (*Kernel, error) {
 	b, err := readFile(kernelFile, path, limit)
