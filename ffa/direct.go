@@ -58,7 +58,7 @@ func (s *ffa) request(v *vcpu, fn hypercall.FuncID, a ffaArgs, uuid wire.UUID) h
 		putFFAStatus(&v.Regs, invalid)
 		return hypercall.Outcome{}
 	}
-	target, st := s.server(v, s.vm(uint16(to)), kind, uuid)
+	target, st := s.server(v, s.endpoint(uint16(to)), kind, uuid)
 	if st != success {
 		putFFAStatus(&v.Regs, st)
 		return hypercall.Outcome{}

@@ -85,6 +85,16 @@ func newEndpoint(e Endpoint, index uint16) endpoint {
 	return ep
 }
 
+// endpoint finds a partition by its FF-A id, or returns nil. 0 is hfvmm itself, as it is Hafnium's.
+func (c *Core) endpoint(id uint16) *partition {
+	for i := range c.vms {
+		if p := &c.vms[i]; p.ffa.ID == id {
+			return p
+		}
+	}
+	return nil
+}
+
 // checkEndpoints reports what is wrong with the ids of the partitions.
 func checkEndpoints(vms []partition) error {
 	for i := range vms {

@@ -23,7 +23,7 @@ func (s *ffa) sendIndirect(v *vcpu, delayed bool) status {
 	if !ok {
 		return denied // no buffer
 	}
-	to := s.vm(m.Receiver)
+	to := s.endpoint(m.Receiver)
 	if to == nil {
 		return invalid
 	}

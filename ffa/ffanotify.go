@@ -23,7 +23,7 @@ func (p *partition) notifiable() bool {
 // sender finds who is to signal the notifications in a call of v about its own, in w1.
 func (s *ffa) sender(v *vcpu, a ffaArgs) (sender *partition, st status) {
 	from, to := a.pair()
-	sender = s.vm(uint16(from))
+	sender = s.endpoint(uint16(from))
 	switch {
 	case to != uint64(v.vm.ffa.ID), sender == nil, sender == v.vm, a.uint64(3) == 0:
 		return nil, invalid
@@ -56,7 +56,7 @@ func (s *ffa) notificationUnbind(v *vcpu, _ hypercall.FuncID, a ffaArgs) hyperca
 
 func (s *ffa) notificationSet(v *vcpu, _ hypercall.FuncID, a ffaArgs) hypercall.Outcome {
 	from, to := a.pair()
-	p, flags, index := s.vm(uint16(to)), a[2]&(1<<notifyVCPUAt-1), a[2]>>notifyVCPUAt
+	p, flags, index := s.endpoint(uint16(to)), a[2]&(1<<notifyVCPUAt-1), a[2]>>notifyVCPUAt
 	perVCPU := flags&notifyPerVCPU != 0
 	st := success
 	switch {

@@ -8,7 +8,7 @@ import "github.com/hfvmm/hfvmm/hypercall"
 // after the other side yielded to it.
 func (s *ffa) running(v *vcpu, _ hypercall.FuncID, a ffaArgs) hypercall.Outcome {
 	vm, index := a.pair()
-	p := s.vm(uint16(vm))
+	p := s.endpoint(uint16(vm))
 	var target *vcpu
 	if p != nil && p.index != primary {
 		target = p.find(index)
@@ -189,7 +189,7 @@ func (s *ffa) msgSend(v *vcpu, _ hypercall.FuncID, a ffaArgs) hypercall.Outcome 
 	case v.callee != nil || v.queued:
 		st = denied
 	case from == uint64(v.vm.ffa.ID):
-		st, _, out = s.send(v, s.vm(uint16(to)), a[3], false)
+		st, _, out = s.send(v, s.endpoint(uint16(to)), a[3], false)
 	}
 	putFFAStatus(&v.Regs, st)
 	return out

@@ -23,7 +23,7 @@ func newRegionRig(t tester, strict bool) regionRig {
 }
 
 func (r regionRig) vm(i int) *partition { return &r.core.vms[i] }
-func (r regionRig) id(i int) uint16     { return r.core.id(r.vm(i)) }
+func (r regionRig) id(i int) uint16     { return r.vm(i).ffa.ID }
 
 // pageOf is the n-th page of a VM; the first two are its mailbox.
 func pageOf(vm, n int) uint64 { return ramOf(vm).Base + uint64(n)*PageSize }

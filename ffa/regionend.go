@@ -8,7 +8,7 @@ func (c *Core) relinquishRegion(p *partition) status {
 	desc := c.message[:min(most, len(p.box.tx))]
 	copy(desc, p.box.tx)
 	d, ok := wire.DecodeRelinquish(desc)
-	if !ok || d.Count != 1 || c.vm(d.Endpoint) != p || !c.endFlags(d.Flags) {
+	if !ok || d.Count != 1 || c.endpoint(d.Endpoint) != p || !c.endFlags(d.Flags) {
 		return invalid
 	}
 	r := c.regions[d.Handle]

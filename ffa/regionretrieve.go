@@ -29,7 +29,7 @@ func (c *Core) retrieveRegion(p *partition, length uint64) (total, fragment uint
 	if r == nil || !r.complete() {
 		return 0, 0, invalid
 	}
-	if r.orphan || c.vm(t.Sender) != r.sender {
+	if r.orphan || c.endpoint(t.Sender) != r.sender {
 		return 0, 0, denied
 	}
 	b := r.borrower(p.index)
@@ -95,7 +95,7 @@ func (r *region) checkRequest(t *wire.Transaction) status {
 func (c *Core) findSelf(r *region, p *partition, t *wire.Transaction) (want *wire.Receiver, _ status) {
 	for i := range t.Count {
 		e := &t.Receivers[i]
-		vm := c.vm(e.ID)
+		vm := c.endpoint(e.ID)
 		if vm == nil || r.borrower(vm.index) == nil {
 			return nil, denied
 		}
@@ -151,10 +151,10 @@ func (c *Core) grant(r *region, b *borrower, want *wire.Receiver) (Access, statu
 func (c *Core) answer(r *region, b *borrower, cleared uint32) (total, fragment uint64) {
 	p := b.vm
 	t := wire.Transaction{
-		Sender: c.id(r.sender), Attributes: attributesNormal, Flags: kindInFlags[r.how] | cleared, Handle: r.handle, Tag: r.tag, Count: 1,
+		Sender: r.sender.ffa.ID, Attributes: attributesNormal, Flags: kindInFlags[r.how] | cleared, Handle: r.handle, Tag: r.tag, Count: 1,
 	}
 	at := uint32(wire.HeaderSize(p.version) + wire.ReceiverSize(p.version))
-	t.Receivers[0] = wire.Receiver{ID: c.id(p), Permissions: permissionsOf(b.granted), Composite: at, Impdef: b.impdef}
+	t.Receivers[0] = wire.Receiver{ID: p.ffa.ID, Permissions: permissionsOf(b.granted), Composite: at, Impdef: b.impdef}
 	p.box.state = boxRead
 	t.Encode(p.box.rx, p.version)
 	r.composite.Encode(p.box.rx[at:])

@@ -40,7 +40,7 @@ func (c *Core) sendRegion(p *partition, how transfer, total, fragment uint64) (*
 	if fragment%wire.ConstituentSize != 0 || total%wire.ConstituentSize != 0 || t.Handle != 0 {
 		return nil, invalid
 	}
-	if c.vm(t.Sender) != p {
+	if c.endpoint(t.Sender) != p {
 		return nil, denied
 	}
 	if total < start || uint64(composite.Ranges) != (total-start)/wire.ConstituentSize || composite.Ranges == 0 {
@@ -108,7 +108,7 @@ func (c *Core) nameBorrowers(r *region, t *wire.Transaction) status {
 	r.borrowers = make([]borrower, 0, t.Count)
 	for i := range t.Count {
 		e := &t.Receivers[i]
-		vm := c.vm(e.ID)
+		vm := c.endpoint(e.ID)
 		data, instr := e.Permissions&wire.DataMask, e.Permissions&wire.InstrMask
 		if vm == nil || vm == r.sender || r.borrower(vm.index) != nil || e.Flags != 0 || data == wire.DataMask {
 			return invalid
