@@ -1,6 +1,7 @@
 package console
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -61,7 +62,7 @@ type file struct {
 func openFile(path string) (Port, error) {
 	f, err := os.Create(path)
 	if err != nil {
-		return nil, fmt.Errorf("cannot write the serial line to %q: %w; give the path of a file that you may write", path, reason(err))
+		return nil, fmt.Errorf("cannot write the serial line to %q: %w; give the path of a file that you may write", path, errors.Unwrap(err)) // of the *fs.PathError, which names the path again
 	}
 	return &file{f: f}, nil
 }
