@@ -77,7 +77,6 @@ type Primary struct {
 	Kernel  string // path of an arm64 Linux image, or of a flat binary; "" for the built-in scheduler
 	Initrd  string // path, or "" for none
 	Cmdline string
-	Notify  Notify
 }
 
 // Secondary is one secondary VM.

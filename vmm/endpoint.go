@@ -6,10 +6,10 @@ import (
 	"github.com/hfvmm/hfvmm/vmm/boot"
 )
 
-// Notify says by which interrupts a VM with a GIC learns of FF-A's notifications.
+// Notify says by which interrupts a secondary learns of FF-A's notifications.
 type Notify uint8
 
-// The ways. The primary has both interrupts unless it chooses, other VMs the first.
+// The ways. The primary has both interrupts, secondaries the first unless they choose.
 const (
 	NotifyAsUsual Notify = iota
 	NotifyNPI            // that there are some for itself
@@ -31,14 +31,10 @@ const (
 
 // endpoint is what VM v is under FF-A.
 func (m *Machine) endpoint(v *vm) ffa.Endpoint {
-	how := m.cfg.Primary.Notify
+	e, how := ffa.Endpoint{GIC: v.gic != nil}, NotifyBoth
 	if v.index != 0 {
-		how = m.cfg.Secondaries[v.index-1].Notify
-	}
-	e := ffa.Endpoint{GIC: v.gic != nil}
-	if how == NotifyAsUsual {
-		if how = NotifyNPI; v.index == 0 {
-			how = NotifyBoth
+		if how = m.cfg.Secondaries[v.index-1].Notify; how == NotifyAsUsual {
+			how = NotifyNPI
 		}
 	}
 	if npi := how == NotifyNPI || how == NotifyBoth; npi && e.GIC {

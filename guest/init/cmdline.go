@@ -10,8 +10,8 @@ import (
 
 // order is what the kernel command line asks for.
 type order struct {
-	jobs          []jobOrder
-	shell, reboot bool
+	jobs   []jobOrder
+	reboot bool
 }
 
 // jobOrder is one job, the ids of the VMs it is to use, and how much it is to do.
@@ -45,8 +45,6 @@ func parseCommandLine(line string) (order, error) {
 				return o, err
 			}
 			o.jobs = append(o.jobs, j)
-		case "hfshell":
-			o.shell = true
 		case "hfreboot":
 			o.reboot = true
 		}

@@ -14,11 +14,10 @@ func TestCommandLineNamesJobsAndTheirVMs(t *testing.T) {
 		"quiet console": {},
 		"hfdemo":        {jobs: []jobOrder{{name: "demo"}}},
 		"hfdemo=5":      {jobs: []jobOrder{{name: "demo", vms: []int{5}}}},
-		"hfshell":       {shell: true},
 		"hfreboot":      {reboot: true},
 		"quiet hftest=echo,fault@3+4+5,unload\n": {jobs: []jobOrder{
 			{name: "echo"}, {name: "fault", vms: []int{3, 4, 5}}, {name: "unload"}}},
-		"hftest=timer hfshell":       {jobs: []jobOrder{{name: "timer"}}, shell: true},
+		"hftest=timer hfreboot":      {jobs: []jobOrder{{name: "timer"}}, reboot: true},
 		"hftest=hf_test":             {jobs: []jobOrder{{name: "hf_test", count: jobs["hf_test"].count}}},
 		"hftest=hf_test@2+3+4+5+6*9": {jobs: []jobOrder{{name: "hf_test", vms: []int{2, 3, 4, 5, 6}, count: 9}}},
 		"hftest=ffa_start@2+4+4,ffa_test@3*7,ffa_test": {jobs: []jobOrder{{name: "ffa_start", vms: []int{2, 4, 4}},

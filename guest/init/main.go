@@ -6,7 +6,6 @@
 //	hftest=JOB@VM[+VM…][*COUNT],…  the jobs of [jobs], each with the ids of the VMs it needs, and how much
 //	                               it is to do; without ids it takes the first VMs
 //	hfdemo[=VM]                    the demonstration with the service echo
-//	hfshell                        a shell, /bin/gosh, if the initramfs has one
 //	hfreboot                       reboots in the end
 //
 // Each job ends with one line "HFTEST name PASS|FAIL|SKIP detail"; the last line is "HFTEST all PASS" or
@@ -18,7 +17,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -47,9 +45,6 @@ func main() {
 		report("driver", err, "")
 	} else {
 		runAll(order.jobs)
-	}
-	if order.shell {
-		shell()
 	}
 	if order.reboot {
 		end = unix.LINUX_REBOOT_CMD_RESTART
@@ -154,18 +149,6 @@ func loadModule(file, params string) error {
 		return fmt.Errorf("load %s: %w", file, err)
 	}
 	return nil
-}
-
-func shell() {
-	const path = "/bin/gosh"
-	c := exec.Command(path)
-	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
-	c.Env = []string{"PATH=/bin:/sbin:/bbin", "HOME=/", "TERM=" + os.Getenv("TERM")}
-	if err := c.Run(); errors.Is(err, fs.ErrNotExist) {
-		fmt.Println("init: the initramfs has no", path)
-	} else if err != nil {
-		fmt.Println("init: shell:", err)
-	}
 }
 
 // finish ends the machine when the console has printed everything, since the kernel would not wait.
