@@ -36,6 +36,10 @@ type Partition struct {
 	Endpoint // what it is under FF-A
 }
 
+// SecondaryBoot is the state in which vCPU 0 of a secondary starts under SPCI and FF-A: at the first byte of its memory,
+// whose size in bytes is in x0.
+func SecondaryBoot(ram Span) hypercall.Boot { return hypercall.Boot{Entry: ram.Base, X0: ram.Size} }
+
 // Memory is the RAM of the machine.
 type Memory interface {
 	// Slice is a direct view of size bytes of RAM from ipa, or nil where that is not RAM.

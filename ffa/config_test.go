@@ -47,8 +47,8 @@ func TestNewRefusesImpossibleMachines(t *testing.T) {
 	}
 }
 
-func TestSPCIBootIsTheFirstByteWithTheSizeInX0(t *testing.T) {
-	if b := SPCIBoot(Span{0x1000, 0x2000}); b != (hypercall.Boot{Entry: 0x1000, X0: 0x2000}) {
+func TestSecondaryStartsAtTheFirstByteWithTheSizeInX0(t *testing.T) {
+	if b := SecondaryBoot(Span{0x1000, 0x2000}); b != (hypercall.Boot{Entry: 0x1000, X0: 0x2000}) {
 		t.Errorf("%+v", b)
 	}
 }

@@ -49,8 +49,7 @@ type partition struct {
 
 	notifications notifications
 
-	observer Observer // the core's
-	aborting bool     // one of its vCPUs aborted; none of them runs guest code again
+	aborting bool // one of its vCPUs aborted; none of them runs guest code again
 
 	untold    int     // vCPUs with that set
 	receivers []*vcpu // blocked until a message is handed to them: see await
@@ -95,7 +94,7 @@ func New(cfg Config) (*Core, error) {
 	}
 	for i := range cfg.Partitions {
 		p, vm := &cfg.Partitions[i], &c.vms[i]
-		vm.index, vm.core, vm.observer, vm.vcpus = uint16(i), c, cfg.Observer, make([]vcpu, len(p.VCPUs))
+		vm.index, vm.core, vm.vcpus = uint16(i), c, make([]vcpu, len(p.VCPUs))
 		vm.receivers = make([]*vcpu, 0, len(p.VCPUs))
 		vm.ffa = newEndpoint(p.Endpoint, uint16(i))
 		vm.version = min(vm.ffa.Version, c.offered)

@@ -26,9 +26,6 @@ func newScene(t tester, aborts bool) *scene {
 		s.broken = append(s.broken, b.ID)
 	}})
 	s.core.observer = s
-	for i := range s.core.vms {
-		s.core.vms[i].observer = s
-	}
 	return s
 }
 

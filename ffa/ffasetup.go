@@ -7,7 +7,7 @@ import (
 
 // The calls of FF-A by which an endpoint finds out what there is, and sets up its buffers.
 
-// version negotiates the smaller of the caller's version and that of the machine, which it returns. Once the caller
+// negotiate settles on the smaller of the caller's version and that of the machine, which it returns. Once the caller
 // has used its version it keeps it.
 func (s *ffa) negotiate(p *partition, wants wire.Version) (wire.Version, bool) {
 	if wants>>16 != s.offered>>16 { // bit 31 is among these and must be zero
@@ -160,7 +160,3 @@ func (s *ffa) callHafnium(v *hypercall.VCPU, fn hypercall.FuncID) hypercall.Outc
 	v.Regs.SetX(0, x0)
 	return hypercall.Outcome{}
 }
-
-// FFABoot is the state in which vCPU 0 of a secondary starts: at the first byte of its memory, whose size in bytes is
-// in x0.
-func FFABoot(ram Span) hypercall.Boot { return SPCIBoot(ram) }

@@ -191,7 +191,7 @@ func (c *Core) release(v *vcpu) (status, hypercall.Outcome) {
 	case boxReceived:
 		return denied, hypercall.Outcome{}
 	case boxRead:
-		b.state, b.got = boxEmpty, message{}
+		b.drop()
 		return c.becameWritable(v)
 	}
 	return success, hypercall.Outcome{}

@@ -49,8 +49,7 @@ func (c *Core) lend(v *vcpu, p *partition, index uint64, lender abi) (runResult,
 	if fired {
 		c.fire(target)
 	}
-	target.state, target.runner, target.lender, target.untimed = running, v, lender, false
-	return runResult{}, hypercall.Outcome{Action: hypercall.Enter, VCPU: target.VCPU}
+	return runResult{}, target.start(v, lender)
 }
 
 // resume ends what a vCPU that is on waits for, if a message or an interrupt ends it.

@@ -71,7 +71,3 @@ func spciID(index uint16) uint64 { return uint64(index) + 1 }
 func spciPair(high, low uint64) uint64 { return high<<16 | low }
 
 func spciVCPU(id hypercall.VCPUID) uint64 { return spciPair(spciID(id.VM), uint64(id.Index)) }
-
-// SPCIBoot is the state in which vCPU 0 of a secondary starts: at the first byte of its memory, whose
-// size in bytes is in x0.
-func SPCIBoot(ram Span) hypercall.Boot { return hypercall.Boot{Entry: ram.Base, X0: ram.Size} }

@@ -78,7 +78,7 @@ func (v *vcpu) leave(next runState, res runResult) hypercall.Outcome {
 	if res.vcpu == v.ID { // the primary knows the head of the chain alone
 		res.vcpu, res.serves = v.head().ID, v.serves()
 	}
-	if o := v.vm.observer; o != nil {
+	if o := v.vm.core.observer; o != nil {
 		observeLeave(o, v, runner, &res)
 	}
 	lender.putRun(&runner.Regs, res)

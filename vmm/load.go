@@ -133,6 +133,6 @@ func (m *Machine) loadSecondary(i int, ram span) (hypercall.Boot, error) {
 	if s.Manifest != nil {
 		return m.loadPartition(s, ram, img)
 	}
-	start := [...]func(ffa.Span) hypercall.Boot{SPCI: ffa.SPCIBoot, HF: ffa.HFBoot, FFA: ffa.FFABoot}[m.cfg.ABI]
+	start := [...]func(ffa.Span) hypercall.Boot{SPCI: ffa.SecondaryBoot, HF: ffa.HFBoot, FFA: ffa.SecondaryBoot}[m.cfg.ABI]
 	return start(ffa.Span{Base: ram.base, Size: ram.size}), nil
 }
