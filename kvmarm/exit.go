@@ -11,9 +11,9 @@ const (
 	ExitDebug         Exit = 4  // see [VCPU.Debug]
 	ExitMMIO          Exit = 6  // see [VCPU.MMIO]
 	ExitShutdown      Exit = 8  // the vCPU cannot go on
-	ExitFailEntry     Exit = 9  // see [VCPU.FailEntry]
+	ExitFailEntry     Exit = 9  // see [VCPU.Failure]
 	ExitIntr          Exit = 10 // what stands there after some EINTR; Run never returns nil with it
-	ExitInternalError Exit = 17 // see [VCPU.InternalError]
+	ExitInternalError Exit = 17 // see [VCPU.Failure]
 	ExitSystemEvent   Exit = 24 // see [VCPU.SystemEvent]
 	ExitARMNISV       Exit = 28 // see [VCPU.NISV]
 	ExitMemoryFault   Exit = 39 // KVM_RUN failed with EFAULT on memory of its own

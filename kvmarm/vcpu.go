@@ -176,11 +176,18 @@ func (v *VCPU) SetMMIOData(data uint64) {
 // SystemEvent describes an [ExitSystemEvent].
 func (v *VCPU) SystemEvent() SystemEventType { return SystemEventType(v.event.kind) }
 
-// FailEntry describes an [ExitFailEntry]: a reason of the hardware, and the host CPU.
-func (v *VCPU) FailEntry() (reason uint64, cpu uint32) { return v.failEntry.reason, v.failEntry.cpu }
-
-// InternalError describes an [ExitInternalError].
-func (v *VCPU) InternalError() (suberror uint32) { return v.internal.suberror }
+// Failure describes an exit that leaves nothing to be served, such as [ExitInternalError] and [ExitFailEntry], with
+// what KVM says of it.
+func (v *VCPU) Failure() error {
+	switch e := v.Exit(); e {
+	case ExitInternalError:
+		return fmt.Errorf("KVM cannot go on: %v, suberror %d", e, v.internal.suberror)
+	case ExitFailEntry:
+		return fmt.Errorf("KVM cannot go on: %v, hardware reason %#x, on CPU %d of the host", e, v.failEntry.reason, v.failEntry.cpu)
+	default:
+		return fmt.Errorf("KVM cannot go on: %v", e)
+	}
+}
 
 // NISV describes an [ExitARMNISV]: a data abort on an address without a memslot, by an instruction
 // such as LDP of which the processor tells nothing more. iss is the syndrome without its class, ipa

@@ -2,7 +2,6 @@ package vmm
 
 import (
 	"errors"
-	"fmt"
 	"syscall"
 
 	"github.com/hfvmm/hfvmm/hypercall"
@@ -18,7 +17,7 @@ func (p *pcpu) exit(v *vcpu, err error) (out hypercall.Outcome, ok bool) {
 	if err != nil {
 		return p.broken(v, err)
 	}
-	switch reason := v.kvm.Exit(); reason {
+	switch v.kvm.Exit() {
 	case kvmarm.ExitHypercall:
 		fn, flags := v.kvm.Hypercall()
 		conduit := hypercall.HVC
@@ -58,7 +57,7 @@ func (p *pcpu) exit(v *vcpu, err error) (out hypercall.Outcome, ok bool) {
 	case kvmarm.ExitIntr:
 		return p.interrupted(v), true
 	default:
-		return p.broken(v, fmt.Errorf("KVM exit %v", reason))
+		return p.broken(v, v.kvm.Failure())
 	}
 }
 
