@@ -131,7 +131,18 @@ func (d *Dispatcher) pe(affinity uint64) (index int, ok bool) {
 	if affinity&^(affinityFields|affinityIgnored) != 0 {
 		return 0, false
 	}
-	return hypercall.AffinityIndex(affinity&affinityFields, len(d.pes))
+	if affinity &= affinityFields; d.indexed {
+		return int(affinity), affinity < uint64(len(d.pes))
+	}
+	return hypercall.AffinityIndex(affinity, len(d.pes))
+}
+
+// affinity is the inverse of pe.
+func (d *Dispatcher) affinity(index int) result {
+	if d.indexed {
+		return result(index)
+	}
+	return result(hypercall.Affinity(index))
 }
 
 // eventStatus is DEN0054C §5.1.9.
@@ -165,7 +176,7 @@ func (d *Dispatcher) eventGetInfo(_ *pe, a args) result {
 	case !e.toPE:
 		return invalid
 	}
-	return result(hypercall.Affinity(e.target))
+	return d.affinity(e.target)
 }
 
 func flag(b bool) result {

@@ -63,6 +63,9 @@ type Config struct {
 	Machine    Machine
 	Interrupts Interrupts // nil if none can be bound; there are no slots then
 	Events     []Event
+
+	// Indexed vCPUs have their index as their affinity; others have what [hypercall.Affinity] says.
+	Indexed bool
 }
 
 // MaxVCPUs is how many vCPUs a VM may have.

@@ -348,6 +348,24 @@ func TestSharedEventMovesOnWhenThePETakesAnother(t *testing.T) {
 	r.takes(1, evShared)
 }
 
+func TestPEsAreNamedByTheirAffinity(t *testing.T) {
+	for _, tt := range []struct {
+		indexed         bool
+		affinity, other uint64 // of vCPU 16, and what would be it
+	}{{false, 0x100, 0x10}, {true, 0x10, 0x100}} {
+		r := &rig{t: t}
+		r.build(t, 17, tt.indexed)
+		r.enable(16, 0)
+		r.want(success, 0, EventSignal, 0, 0x8000_0000|tt.affinity)
+		r.takes(16, 0)
+		r.want(invalid, 0, EventSignal, 0, tt.other)
+		r.want(invalid, 0, EventSignal, 0, 1<<32|tt.affinity)
+		r.want(invalid, 0, EventSignal, 0, 17)
+		r.want(success, 0, EventRegister, evShared, handlers, 0, flagRouteToPE, tt.affinity)
+		r.want(result(tt.affinity), 0, EventGetInfo, evShared, infoRoutingAffinity)
+	}
+}
+
 func TestSharedEventForAPEWaitsForIt(t *testing.T) {
 	r := newRig(t, 2)
 	r.want(success, 0, PEUnmask)

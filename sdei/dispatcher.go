@@ -14,6 +14,7 @@ import (
 type Dispatcher struct {
 	machine    Machine
 	interrupts Interrupts
+	indexed    bool
 
 	mu     sync.Mutex
 	events []event
@@ -77,7 +78,7 @@ func New(cfg Config) (*Dispatcher, error) {
 	if err := cfg.check(); err != nil {
 		return nil, fmt.Errorf("sdei: %w", err)
 	}
-	d := &Dispatcher{machine: cfg.Machine, interrupts: cfg.Interrupts, pes: make([]pe, len(cfg.VCPUs))}
+	d := &Dispatcher{machine: cfg.Machine, interrupts: cfg.Interrupts, indexed: cfg.Indexed, pes: make([]pe, len(cfg.VCPUs))}
 	for i, v := range cfg.VCPUs {
 		d.pes[i].VCPU, d.pes[i].masked = v, true
 	}

@@ -55,14 +55,14 @@ type rig struct {
 
 func newRig(t testing.TB, vcpus int) *rig {
 	r := &rig{t: t}
-	r.build(t, vcpus)
+	r.build(t, vcpus, false)
 	return r
 }
 
-func (r *rig) build(t testing.TB, vcpus int) {
+func (r *rig) build(t testing.TB, vcpus int, indexed bool) {
 	t.Helper()
 	r.guests = make([]*guest, vcpus)
-	cfg := Config{Machine: r, Interrupts: r, Events: []Event{
+	cfg := Config{Machine: r, Interrupts: r, Indexed: indexed, Events: []Event{
 		{evPrivateCritical, false, true}, {evShared, true, false}, {evSharedCritical, true, true}, {evPrivate, false, false},
 	}}
 	for i := range vcpus {

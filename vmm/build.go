@@ -181,7 +181,7 @@ func (m *Machine) connect() error {
 			services = append(services, v.sched)
 		}
 		if m.cfg.SDEI.serves(i) {
-			cfg := sdei.Config{VCPUs: v.serviceVCPUs(), Machine: sdeiHost{v}, Events: sdeiEvents}
+			cfg := sdei.Config{VCPUs: v.serviceVCPUs(), Machine: sdeiHost{v}, Events: sdeiEvents, Indexed: v.gic == nil}
 			if i == 0 {
 				cfg.Interrupts = spis{m}
 			}

@@ -64,6 +64,7 @@ func (v *vcpu) prepare() error {
 			return err
 		}
 		v.forget()
+		v.nameByIndex()
 		v.untrapWFI()
 		v.untrapVersion()
 		v.line = false // KVM_ARM_VCPU_INIT lowers it

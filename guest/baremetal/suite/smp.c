@@ -214,6 +214,41 @@ TEST(smp, cpus_switch_each_other_on_and_themselves_off, "cpus=4")
 	hop(0);
 }
 
+// Has vCPU index say by what it is known.
+static void expect_name(uint16_t vm, uint16_t index, const char *want)
+{
+	struct hv_run r;
+
+	tx[0] = (uint8_t)index;
+	check(hv_send(vm, 1), "send");
+	do
+		r = run(vm, 0);
+	while (r.kind == RAN_PREEMPTED);
+	check(r.kind == RAN_WAKES && r.vcpu == index, "run: 0x%lx, vCPU %u", r.x0, r.vcpu);
+	do
+		r = run(vm, index);
+	while (r.kind == RAN_PREEMPTED);
+	check(r.kind == RAN_SENT, "run of vCPU %u: 0x%lx", index, r.x0);
+	rx[r.size] = 0;
+	check(same((const char *)rx, want), "%s, want %s", (const char *)rx, want);
+	hv_release();
+	do
+		r = run(vm, 0);
+	while (r.kind == RAN_PREEMPTED);
+	check(r.kind == RAN_WAITS, "run: 0x%lx", r.x0);
+}
+
+TEST_BOTH(smp, a_vcpu_is_known_by_its_index, "vm=many*17 sdei=all")
+{
+	uint16_t vm = hv_secondary(0);
+
+	hv_map();
+	while (run(vm, 0).kind != RAN_WAITS)
+		;
+	expect_name(vm, 15, "MPIDR 0x8000000f, state 0, signal 0, 1 events");
+	expect_name(vm, 16, "MPIDR 0x80000010, state 0, signal 0, 1 events");
+}
+
 static bool over;
 static uint64_t latency[SGI_ROUNDS];
 
