@@ -25,7 +25,7 @@ type Stderr struct {
 }
 
 // patience is how long a message waits for its reader.
-const patience = time.Second
+const patience = 2 * time.Second
 
 // NewStderr returns a Stderr that writes to w.
 func NewStderr(w io.Writer) *Stderr { return &Stderr{w: w} }
