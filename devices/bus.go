@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sort"
 )
 
 // Device is a window of registers. Offsets count bytes from the window's first byte and size is the
@@ -77,20 +78,13 @@ func (b *Bus) Write(addr uint64, size int, v uint64) (ok bool) {
 
 // find returns the window of [addr, addr+size), or nil.
 func (b *Bus) find(addr uint64, size int) *window {
-	lo, hi := 0, len(b.windows)
-	for lo < hi {
-		mid := int(uint(lo+hi) >> 1)
-		w := &b.windows[mid]
-		switch {
-		case addr < w.first:
-			hi = mid
-		case addr > w.last:
-			lo = mid + 1
-		case size < 1 || uint64(size-1) > w.last-addr:
-			return nil
-		default:
-			return w
-		}
+	i := sort.Search(len(b.windows), func(i int) bool { return b.windows[i].last >= addr })
+	if i == len(b.windows) {
+		return nil
 	}
-	return nil
+	w := &b.windows[i]
+	if addr < w.first || size < 1 || uint64(size-1) > w.last-addr {
+		return nil
+	}
+	return w
 }

@@ -3,6 +3,7 @@ package ffa
 import (
 	"cmp"
 	"slices"
+	"sort"
 )
 
 // MaxHoldings is how many different ranges of memory the core tells apart. It keeps some more to take
@@ -65,15 +66,7 @@ func newHoldings(partitions []Partition) holdings {
 
 // index is the place of the first holding that ends behind ipa.
 func (hs holdings) index(ipa uint64) int {
-	lo, hi := 0, len(hs)
-	for lo < hi {
-		if mid := int(uint(lo+hi) >> 1); hs[mid].end() > ipa {
-			hi = mid
-		} else {
-			lo = mid + 1
-		}
-	}
-	return lo
+	return sort.Search(len(hs), func(i int) bool { return hs[i].end() > ipa })
 }
 
 // claim returns what all pages of the span have in common. It is false where they differ or where

@@ -1,10 +1,12 @@
 package boot
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 )
 
@@ -50,9 +52,7 @@ func readFile(what role, path string, limit uint64) ([]byte, error) {
 	case info.Mode().IsRegular() && uint64(info.Size()) > limit:
 		return nil, tooLarge(what, path, limit)
 	}
-	// A buffer of the right size saves copying it again and again while it grows.
-	b := make([]byte, 0, min(uint64(info.Size()), limit)+1)
-	b, err = readUpTo(b, f, limit)
+	b, err := readUpTo(f, uint64(info.Size()), limit)
 	switch {
 	case errors.Is(err, errLimit):
 		return nil, tooLarge(what, path, limit)
@@ -67,27 +67,15 @@ func readFile(what role, path string, limit uint64) ([]byte, error) {
 // errLimit says that there is more to read than was allowed.
 var errLimit = errors.New("larger than the limit")
 
-// readUpTo appends everything in r to b, or fails with errLimit once b is longer than limit.
-func readUpTo(b []byte, r io.Reader, limit uint64) ([]byte, error) {
-	for {
-		if uint64(len(b)) > limit {
-			return nil, errLimit
-		}
-		if len(b) == cap(b) {
-			b = append(b, 0)[:len(b)]
-		}
-		n, err := r.Read(b[len(b):cap(b)])
-		b = b[:len(b)+n]
-		if err == io.EOF {
-			if uint64(len(b)) > limit {
-				return nil, errLimit
-			}
-			return b, nil
-		}
-		if err != nil {
-			return nil, err
-		}
+// readUpTo reads all of r, of which size bytes are expected, or fails with errLimit if that is more than limit.
+func readUpTo(r io.Reader, size, limit uint64) ([]byte, error) {
+	// A buffer of the right size saves copying it again and again while it grows.
+	b := bytes.NewBuffer(make([]byte, 0, min(size, limit)+bytes.MinRead))
+	_, err := b.ReadFrom(io.LimitReader(r, int64(min(limit, math.MaxInt64-1)+1)))
+	if uint64(b.Len()) > limit {
+		err = errLimit
 	}
+	return b.Bytes(), err
 }
 
 // fileError words an error of the file system.

@@ -172,5 +172,5 @@ func gunzip(b []byte, limit uint64) ([]byte, error) {
 		return nil, err
 	}
 	z.Multistream(false)
-	return readUpTo(make([]byte, 0, min(uint64(len(b))*4, limit)+1), z, limit)
+	return readUpTo(z, uint64(len(b))*4, limit)
 }

@@ -9,6 +9,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path"
 	"slices"
@@ -46,7 +47,7 @@ func Write(w io.Writer, files []File) error {
 	}
 	out := bufio.NewWriterSize(w, 1<<20)
 	archive := &writer{cpio: cpio.Newc.Writer(out)}
-	for _, d := range sorted(folders) {
+	for _, d := range slices.Sorted(maps.Keys(folders)) {
 		if names[d] {
 			return fmt.Errorf("%s is both a file and a folder of the initramfs", d)
 		}
@@ -62,15 +63,6 @@ func Write(w io.Writer, files []File) error {
 		return archive.err
 	}
 	return out.Flush()
-}
-
-func sorted(set map[string]bool) []string {
-	list := make([]string, 0, len(set))
-	for s := range set {
-		list = append(list, s)
-	}
-	slices.Sort(list)
-	return list
 }
 
 // writer numbers the records and remembers the first error.

@@ -1,6 +1,9 @@
 package scheduler
 
-import "math/bits"
+import (
+	"math/bits"
+	"slices"
+)
 
 // Policy says which of the vCPUs that are ready runs next.
 type Policy uint8
@@ -45,15 +48,9 @@ func (q *ring) take(cpu int) *vcpu {
 	if q.empty() {
 		return nil
 	}
-	n := 0
-	for i, v := range q.vs {
-		if v.cpu == cpu {
-			n = i
-			break
-		}
-	}
+	n := max(0, slices.IndexFunc(q.vs, func(v *vcpu) bool { return v.cpu == cpu }))
 	v := q.vs[n]
-	q.vs = append(q.vs[:n], q.vs[n+1:]...)
+	q.vs = slices.Delete(q.vs, n, n+1)
 	return v
 }
 
