@@ -1,7 +1,7 @@
 package hypercall
 
-// The affinity fields of MPIDR_EL1 that name a PE (DDI0487 D19.2.105): Aff3 and Aff2..Aff0.
-const affinityMask = 0xFF_00FF_FFFF
+// AffinityMask has the affinity fields of MPIDR_EL1 that name a PE (DDI0487 D19.2.105): Aff3 and Aff2..Aff0.
+const AffinityMask = 0xFF_00FF_FFFF
 
 // Affinity returns the affinity fields that KVM gives vCPU index in MPIDR_EL1: 16 vCPUs to a
 // cluster, which is how far an SGI reaches in GICv3, and 256 clusters to the next level.

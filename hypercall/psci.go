@@ -154,7 +154,7 @@ func (p *PSCI) cpuOn(_ *VCPU, a psciArgs) (uint64, Outcome) {
 // affinityInfo says On if any vCPU under the given affinity instance is on (DEN0022 §5.7).
 func (p *PSCI) affinityInfo(_ *VCPU, a psciArgs) (uint64, Outcome) {
 	affinity, level := a[0], uint32(a[1])
-	if level > 3 || affinity&^affinityMask != 0 {
+	if level > 3 || affinity&^AffinityMask != 0 {
 		return PSCIInvalidParameters.X(), Outcome{}
 	}
 	mask := affinityLevels[level]
@@ -175,7 +175,7 @@ func (p *PSCI) affinityInfo(_ *VCPU, a psciArgs) (uint64, Outcome) {
 }
 
 // affinityLevels are the fields of an affinity that count at each lowest_affinity_level.
-var affinityLevels = [4]uint64{affinityMask, affinityMask &^ 0xFF, affinityMask &^ 0xFFFF, affinityMask &^ 0xFFFFFF}
+var affinityLevels = [4]uint64{AffinityMask, AffinityMask &^ 0xFF, AffinityMask &^ 0xFFFF, AffinityMask &^ 0xFFFFFF}
 
 func (p *PSCI) migrateInfoType(*VCPU, psciArgs) (uint64, Outcome) {
 	return TrustedOSAbsent, Outcome{}

@@ -119,19 +119,15 @@ func (d *Dispatcher) route(mode, affinity uint64) (toPE bool, target int, ok boo
 	return false, 0, false
 }
 
-// affinityFields are those that name a PE; affinityIgnored are other fields of MPIDR_EL1, which clients
-// pass on.
-const (
-	affinityFields  = 0xFF_00FF_FFFF
-	affinityIgnored = 0xFF00_0000
-)
+// affinityIgnored are fields of MPIDR_EL1 that name no PE, which clients pass on.
+const affinityIgnored = 0xFF00_0000
 
 // pe returns the PE with this affinity.
 func (d *Dispatcher) pe(affinity uint64) (index int, ok bool) {
-	if affinity&^(affinityFields|affinityIgnored) != 0 {
+	if affinity&^(hypercall.AffinityMask|affinityIgnored) != 0 {
 		return 0, false
 	}
-	if affinity &= affinityFields; d.indexed {
+	if affinity &= hypercall.AffinityMask; d.indexed {
 		return int(affinity), affinity < uint64(len(d.pes))
 	}
 	return hypercall.AffinityIndex(affinity, len(d.pes))

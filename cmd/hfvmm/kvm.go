@@ -41,11 +41,9 @@ func hasFilter(_ *kvmarm.System, vm *kvmarm.VM) (string, error) {
 }
 
 func hasCap(c kvmarm.Cap) func(*kvmarm.System, *kvmarm.VM) (string, error) {
-	return func(k *kvmarm.System, _ *kvmarm.VM) (string, error) {
-		n, err := k.Capability(c)
-		if err == nil && n == 0 {
-			err = errMissing
-		}
+	n := count(c)
+	return func(k *kvmarm.System, vm *kvmarm.VM) (string, error) {
+		_, err := n(k, vm)
 		return "yes", err
 	}
 }

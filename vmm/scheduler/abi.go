@@ -78,3 +78,9 @@ func (c *cpu) call(x ...uint64) bool {
 	}
 	return !c.stopped
 }
+
+// next makes a call that returns the id of a VM, or -1.
+func (c *cpu) next(x ...uint64) (id uint16, ok bool) {
+	ok = c.call(x...) && int64(c.r[0]) >= 0
+	return uint16(c.r[0]), ok
+}

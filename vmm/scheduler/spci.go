@@ -33,7 +33,6 @@ const (
 )
 
 const (
-	spciBusy    = -4
 	spciAborted = -8
 
 	spciNotify = 1 // attributes of a message, in w4
@@ -122,12 +121,6 @@ func (spci) waiter(c *cpu, vm uint16) (id uint16, ok bool) {
 	return c.next(hfMailboxWaiterGet, uint64(vm))
 }
 func (spci) writable(c *cpu) (id uint16, ok bool) { return c.next(hfMailboxWritableGet) }
-
-// next makes a call that returns the id of a VM, or -1.
-func (c *cpu) next(x ...uint64) (id uint16, ok bool) {
-	ok = c.call(x...) && int64(c.r[0]) >= 0
-	return uint16(c.r[0]), ok
-}
 
 func (spci) inject(c *cpu, vm, index uint16, intid uint64) (run bool) {
 	return c.call(hfInterruptInject, uint64(vm), uint64(index), intid) && c.r[0] == 1
