@@ -79,6 +79,13 @@ static inline void timer_off(void)
 #define load(p)     (*(volatile typeof(*(p)) *)(p))
 #define store(p, v) (*(volatile typeof(*(p)) *)(p) = (v))
 
+// What cpu_entry of start.S takes in x0, where a vCPU other than the first starts: it calls fn(arg).
+struct cpu_boot {
+	uintptr_t stack_top;
+	void (*fn)(uint64_t);
+	uint64_t arg;
+};
+
 // How many vCPUs of a VM cpu_on has stacks for.
 #define MAX_CPUS 8u
 

@@ -9,8 +9,6 @@
 #define FFA_MEM_SHARE         0xC4000073u
 #define FFA_MEM_RECLAIM       0x84000077u
 
-#define PAGE_SIZE 4096ul
-
 // Attributes: normal memory, write-back, inner shareable.
 #define FFA_NORMAL_MEMORY 0x2fu
 
@@ -24,7 +22,7 @@
 
 // What the partition ffa_memory is asked to do: x3 of a direct request of 64 bits. It answers with 0 or an error of
 // FF-A in x3, and values from x4 on.
-enum memory_job {
+enum ffa_memory_job {
 	MEMORY_RETRIEVE,   // x4: handle, x5: sender<<16 | flags, x6: access; answers first address, pages, ranges
 	MEMORY_READ,       // x4: address; answers the 64 bits there
 	MEMORY_WRITE,      // x4: address, x5: what to write there

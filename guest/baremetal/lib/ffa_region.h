@@ -3,10 +3,10 @@
 // direct request. It answers in w3.
 #pragma once
 
-#define REGION_RX        0x20000u // one page
-#define REGION_TX        0x21000u // one page
-#define REGION_READ_ONLY 0x22000u // two pages
-#define REGION_AFTER     0x24000u
+#define REGION_RX    0x20000u // one page
+#define REGION_TX    0x21000u // one page
+#define REGION_FIXED 0x22000u // two pages that it may only read
+#define REGION_AFTER 0x24000u
 
 #define REGION_DISCOVER 0u // the id of the first partition, by way of RX
 #define REGION_MAP      1u // the error of RXTX_MAP

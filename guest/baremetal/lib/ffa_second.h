@@ -7,12 +7,7 @@
 
 #define FFA_SECONDARY_EP_REGISTER 0xc4000087u
 
-// What cpu_entry takes, see cpu_on.
-static struct {
-	uint8_t *sp;
-	void (*fn)(uint64_t);
-	uint64_t arg;
-} ffa_second_boot __attribute__((used));
+static struct cpu_boot ffa_second_boot __attribute__((used));
 
 void ffa_second_entry(void);
 asm(".text\n.global ffa_second_entry\nffa_second_entry:\n"
@@ -23,7 +18,6 @@ static inline struct ffa_regs ffa_register_second(void (*fn)(uint64_t))
 {
 	static uint8_t stack[4096] __attribute__((aligned(16)));
 
-	ffa_second_boot.sp = stack + sizeof(stack);
-	ffa_second_boot.fn = fn;
+	ffa_second_boot = (struct cpu_boot){ (uintptr_t)stack + sizeof(stack), fn, 0 };
 	return ffa_call(FFA_SECONDARY_EP_REGISTER, (uintptr_t)ffa_second_entry, 0, 0, 0);
 }

@@ -7,6 +7,8 @@
 #include "spci.h"
 #include "string.h"
 
+#define PAGE_SIZE 4096ul
+
 // A program's entry on vCPU 0: a secondary gets its memory size, a primary the address of its FDT.
 void main(uint64_t x0);
 

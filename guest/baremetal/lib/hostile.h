@@ -17,5 +17,5 @@ struct hostile_report {
 	uint64_t magic, calls;
 };
 
-// The interrupt that ends whatever a the hostile service blocks in.
+// The interrupt that ends whatever the hostile service blocks in.
 #define INTID_WAKE 5u

@@ -21,11 +21,6 @@ uint16_t hv_secondary(uint32_t n)
 	return (uint16_t)(hv_primary() + 1 + n);
 }
 
-uint64_t hv_vm_count(void)
-{
-	return hvc(hv_january() ? JAN_VM_GET_COUNT : HF_VM_GET_COUNT, 0, 0, 0, 0).x[0];
-}
-
 uint64_t hv_vcpu_count(uint16_t vm)
 {
 	return hvc(hv_january() ? JAN_VCPU_GET_COUNT : HF_VCPU_GET_COUNT, vm, 0, 0, 0).x[0];

@@ -13,7 +13,6 @@ bool hv_january(void);
 uint16_t hv_secondary(uint32_t n);
 uint16_t hv_primary(void);
 
-uint64_t hv_vm_count(void);
 uint64_t hv_vcpu_count(uint16_t vm);
 
 // Registers tx and rx, or dies.

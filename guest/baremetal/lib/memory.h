@@ -2,10 +2,7 @@
 // Memory that changes hands, in SPCI 0.9: Hafnium's share_memory and messages that describe memory.
 #pragma once
 
-#include "spci.h"
-#include "string.h"
-
-#define PAGE_SIZE 4096ul
+#include "guest.h"
 
 // What share_memory does.
 #define HF_GIVE  0u

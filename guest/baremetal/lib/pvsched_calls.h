@@ -2,19 +2,13 @@
 // Every call of PV_SCHED with every error, as a vCPU of a primary or of a secondary makes it.
 #pragma once
 
-#include "guest.h"
+#include "expect.h"
+#include "pl011.h"
 #include "pvsched.h"
 #include "registers.h"
 
-#define PRIMARY_RAM  0x40000000ul
-#define PRIMARY_UART 0x09000000ul
-#define UNTOUCHED    0x5a5a5a5au // in a word that nobody is to write, or in one that somebody is to
-
-#define expect(call, want)                                                               \
-	do {                                                                             \
-		int64_t got_ = (call);                                                   \
-		check(got_ == (want), "line %u: %ld, not %ld", __LINE__, got_, (int64_t)(want)); \
-	} while (0)
+#define PRIMARY_RAM 0x40000000ul
+#define UNTOUCHED   0x5a5a5a5au // in a word that nobody is to write, or in one that somebody is to
 
 // The VM in which the calls are made.
 struct pvsched_vm {
@@ -76,7 +70,7 @@ static bool is_kept(const struct pvsched_vm *vm, struct pvsched_state *s)
 static void check_init(const struct pvsched_vm *vm, uint32_t sibling)
 {
 	static const uint64_t nowhere[] = {
-		0, 64, PRIMARY_UART, PRIMARY_RAM - 64, 1ul << 36, 1ul << 40, 1ul << 48, 1ul << 63, ~63ul, ~0ul,
+		0, 64, UART, PRIMARY_RAM - 64, 1ul << 36, 1ul << 40, 1ul << 48, 1ul << 63, ~63ul, ~0ul,
 	};
 	struct pvsched_state *mine = &states[cpu_index()], *spare = &spares[cpu_index()];
 	const uint64_t ipa = (uintptr_t)mine;

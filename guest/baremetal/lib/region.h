@@ -72,8 +72,8 @@ static inline int32_t region_read(uint64_t handle, uint32_t *base, uint32_t *end
 	return 0;
 }
 
-// Asks for the memory behind a handle, with flags of a request to retrieve. Returns an error of FF-A, or 0. With more ranges than there is room for, the
-// memory is retrieved and NO_MEMORY returned.
+// Asks for the memory behind a handle, with flags of a request to retrieve. Returns an error of FF-A, or 0. With more
+// ranges than there is room for, the memory is retrieved and NO_MEMORY returned.
 static inline int32_t region_retrieve(struct region *g, uint16_t self, uint16_t sender, uint64_t handle, uint32_t flags,
 				      uint8_t permissions)
 {

@@ -32,10 +32,6 @@
 #define SDEI_PENDING         (-5)
 #define SDEI_OUT_OF_RESOURCE (-10)
 
-#define SDEI_STATUS_REGISTERED 1
-#define SDEI_STATUS_ENABLED    2
-#define SDEI_STATUS_RUNNING    4
-
 // The handler to register. It calls sdei_handle on the interrupted stack and completes the event: where it
 // interrupted if the answer is 0, handled, or 1, failed; else at the address that the answer is.
 extern char sdei_entry[];

@@ -3,12 +3,6 @@
 
 #include "gicv3.h"
 
-#define UARTDR   0x09000000ul
-#define UARTFR   0x09000018ul
-#define UARTCR   0x09000030ul
-#define RXFE     (1u << 4)
-#define CR_ALL   0x301u // the UART on, its receiver and its transmitter
-
 #define SPURIOUS 1023u
 
 volatile struct pe pes[MAX_CPUS];
@@ -177,9 +171,9 @@ void raise_uart(void)
 
 void raise(uint32_t event)
 {
-	store((uint32_t *)UARTCR, CR_ALL);
+	store((uint32_t *)UARTCR, UART_ON);
 	print("raise %u %u\n", event, cpu_index());
-	while (load((uint32_t *)UARTFR) & RXFE)
+	while (load((uint32_t *)UARTFR) & UART_RXFE)
 		;
 	(void)load((uint32_t *)UARTDR);
 }

@@ -3,6 +3,8 @@
 // machine of 1, 2 and 8 CPUs; in each it is made by HVC and by SMC, on the first CPU and on the last.
 #pragma once
 
+#include "expect.h"
+#include "pl011.h"
 #include "sdei.h"
 #include "suite.h"
 
@@ -13,10 +15,6 @@
 #define SHARED          0x40000003u
 #define SHARED_CRITICAL 0x40000004u
 #define UART_EVENT      0x40000200u // the first one for a bound SPI
-
-#define UART_INTID 33u
-#define UARTIMSC   0x09000038ul
-#define UART_TXIM  (1u << 5) // in it: the UART asks for its interrupt
 
 // Flags of EVENT_REGISTER; the first also a mode of EVENT_ROUTING_SET.
 #define TO_PE    1u
@@ -87,12 +85,6 @@ void everywhere(uint32_t count, void (*fn)(void));
 	TEST(sdei_2, name, two) { everywhere(2, name); }   \
 	TEST(sdei_8, name, eight) { everywhere(8, name); } \
 	static void name(void)
-
-#define expect(call, want)                                                           \
-	do {                                                                         \
-		int64_t got_ = (call);                                               \
-		check(got_ == (want), "line %u: %ld, not %ld", __LINE__, got_, (int64_t)(want)); \
-	} while (0)
 
 // Registers sdei_entry for an event, with the argument that sdei_handle expects; listen enables that as well.
 int64_t reg(uint32_t event);

@@ -3,13 +3,6 @@
 #include "cpu.h"
 #include "spci.h"
 
-// Read by cpu_entry in start.S.
-struct cpu_boot {
-	uintptr_t stack_top;
-	void (*fn)(uint64_t);
-	uint64_t arg;
-};
-
 static struct cpu_boot boots[MAX_CPUS];
 static uint8_t stacks[MAX_CPUS][4096] __attribute__((aligned(16)));
 

@@ -43,7 +43,7 @@ void main(uint64_t fdt)
 		expect(to, REGION_WRITE, REGION_TX, 1);
 		expect(to, REGION_WRITE, REGION_AFTER, 1);
 	}
-	dies(FIRST, REGION_READ_ONLY);
+	dies(FIRST, REGION_FIXED);
 	dies(SECOND, REGION_RX);
 	pass();
 }

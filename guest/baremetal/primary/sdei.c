@@ -2,6 +2,7 @@
 // primary_sdei: event 0 in every situation that a vCPU can be in, from its sibling. The suite has what needs no
 // secondary.
 // Secondaries: busy, and sdei with 2 vCPUs. The primary has 2 CPUs.
+#include "pl011.h"
 #include "scheduler.h"
 #include "sdei.h"
 
@@ -15,7 +16,6 @@
 #define PSCI_CPU_OFF       0x84000002u
 #define PSCI_AFFINITY_INFO 0xc4000004u
 
-#define UARTFR      0x09000018ul
 #define PSTATE_DAIF 0x3c0u
 
 // What the handlers saw, by their argument, the CPU. Volatile: the compiler does not see them called.

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // primary_sdei_moved: comes into one state of SDEI after the other. In each it prints "state N" and waits for
 // x20 to become other than zero; meanwhile the host moves it to a new machine. "raise N" asks for event N.
+#include "pl011.h"
 #include "scheduler.h"
 #include "sdei.h"
 
 #define CRITICAL   0x40000002u
 #define SHARED     0x40000003u
-#define UART_INTID 33u
 #define UART_EVENT 0x40000200u // the first one for a bound SPI
-#define UARTIMSC   0x09000038ul
-#define UART_TXIM  (1u << 5)
 
 #define TO_PE   1u // flag of EVENT_REGISTER
 #define ROUTING 3u // what EVENT_GET_INFO is asked for

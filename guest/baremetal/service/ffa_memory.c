@@ -31,7 +31,7 @@ static int32_t serve(struct ffa_regs *r)
 {
 	struct ffa_regs buffers;
 
-	switch ((enum memory_job)r->x[3]) {
+	switch ((enum ffa_memory_job)r->x[3]) {
 	case MEMORY_RETRIEVE:
 		return retrieve(r);
 	case MEMORY_READ:

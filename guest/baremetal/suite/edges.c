@@ -4,6 +4,7 @@
 #include "suite.h"
 
 #include "memory.h"
+#include "pl011.h"
 #include "trespass.h"
 
 #define VICTIMS 8u
@@ -17,7 +18,6 @@
 #define RAM_BASE  0x40000000ul
 #define RAM_END   0x44000000ul
 #define MEMORY(n) (RAM_END - ((n) - FIRST_SECONDARY + 1ul) * 0x100000) // of VM n
-#define UART      0x09000000ul
 #define GIC       0x08000000ul
 #define NOWHERE   0x0a000000ul
 

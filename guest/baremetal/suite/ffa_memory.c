@@ -31,7 +31,7 @@ static void setup(void)
 }
 
 // Asks a partition. The result's function is that of the response, or FFA_ERROR if it died.
-static struct ffa_regs ask(uint16_t vm, enum memory_job job, uint64_t x4, uint64_t x5, uint64_t x6)
+static struct ffa_regs ask(uint16_t vm, enum ffa_memory_job job, uint64_t x4, uint64_t x5, uint64_t x6)
 {
 	struct ffa_regs r = { { FFA_DIRECT_REQ_64, ffa_pair(PRIMARY, vm), 0, job, x4, x5, x6 } };
 
@@ -41,7 +41,7 @@ static struct ffa_regs ask(uint16_t vm, enum memory_job job, uint64_t x4, uint64
 	return r;
 }
 
-static struct ffa_regs asked(uint16_t vm, enum memory_job job, uint64_t x4, uint64_t x5, uint64_t x6)
+static struct ffa_regs asked(uint16_t vm, enum ffa_memory_job job, uint64_t x4, uint64_t x5, uint64_t x6)
 {
 	struct ffa_regs r = ask(vm, job, x4, x5, x6);
 
@@ -50,7 +50,7 @@ static struct ffa_regs asked(uint16_t vm, enum memory_job job, uint64_t x4, uint
 	return r;
 }
 
-static int64_t refused(uint16_t vm, enum memory_job job, uint64_t x4, uint64_t x5, uint64_t x6)
+static int64_t refused(uint16_t vm, enum ffa_memory_job job, uint64_t x4, uint64_t x5, uint64_t x6)
 {
 	struct ffa_regs r = ask(vm, job, x4, x5, x6);
 
@@ -58,7 +58,7 @@ static int64_t refused(uint16_t vm, enum memory_job job, uint64_t x4, uint64_t x
 	return (int64_t)r.x[3];
 }
 
-static void dies(uint16_t vm, enum memory_job job, uint64_t x4, uint64_t x5)
+static void dies(uint16_t vm, enum ffa_memory_job job, uint64_t x4, uint64_t x5)
 {
 	struct ffa_regs r = ask(vm, job, x4, x5, 0);
 
