@@ -39,6 +39,7 @@ var rooms = []struct {
 	{path: "guest/init", ours: []string{"guest/mailbox"}, only: "linux"},
 	{path: "guest/hf_test", ours: []string{"guest/mailbox"}, only: "linux"},
 	{path: "vmm/scheduler", pure: true},
+	{path: "vmm/vmmtest"},
 	{path: "vmm", ours: []string{"vmm/scheduler", "hypercall", "duty", "ffa", "ffa/wire", "sdei", "pvsched", "devices", "kvmarm", "vmm/boot", "vmm/console", "vmm/unixsocket", "vmm/api", "vmm/hostsched"}},
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/hfvmm/hfvmm/ffa/wire"
 	"github.com/hfvmm/hfvmm/vmm"
+	"github.com/hfvmm/hfvmm/vmm/vmmtest"
 )
 
 // ffaInitrd holds the kernel's own modules for FF-A.
@@ -37,9 +38,6 @@ func ffaMachine(cpus int, jobs string, secondaries ...string) vmm.Config {
 	return cfg
 }
 
-// soak reports whether there is time for long tests.
-func soak() bool { return os.Getenv("HFVMM_SOAK") == "1" }
-
 // runFFA runs the machine until it powers off, and returns what it printed. Every job of the primary must pass.
 func runFFA(t *testing.T, cfg vmm.Config) string {
 	t.Helper()
@@ -53,11 +51,11 @@ func runFFA(t *testing.T, cfg vmm.Config) string {
 // runMachine runs the machine until it powers off, and returns what it printed.
 func runMachine(t *testing.T, cfg vmm.Config) string {
 	t.Helper()
-	needKVM(t)
-	var console output
+	vmmtest.NeedKVM(t)
+	var console vmmtest.Output
 	var out io.Writer = &console
 	wait := patience
-	if soak() { // and somebody who wants to know how far it is
+	if vmmtest.Soak() { // and somebody who wants to know how far it is
 		wait *= soakFactor
 		out = io.MultiWriter(&console, os.Stdout)
 	}
@@ -111,7 +109,7 @@ var serverUUID = uuid("8f3d0c52-1b7a-4e0f-9a64-6c1e2d7b5a90")
 // A request is preempted again and again by the slice, which is short.
 func TestDriverOnTheFFABusExchangesMessagesAndMemory(t *testing.T) {
 	count := 500
-	if soak() {
+	if vmmtest.Soak() {
 		count = 100_000
 	}
 	cfg := ffaMachine(2, fmt.Sprintf("ffa,ffa_test*%d", count), "ffa_server", "ffa_server")
@@ -143,7 +141,7 @@ func TestLinuxAsASecondaryFindsThePartitions(t *testing.T) {
 // which never lets go of a CPU by itself, wants both of them.
 func TestLinuxGuestsAreServedBesideAPartitionThatSpins(t *testing.T) {
 	count := 100
-	if soak() {
+	if vmmtest.Soak() {
 		count = 100_000
 	}
 	const linux, forPrimary, forLinux, busy = 2, 3, 4, 5

@@ -3,22 +3,18 @@
 package guest_test
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/hfvmm/hfvmm/vmm"
+	"github.com/hfvmm/hfvmm/vmm/vmmtest"
 )
 
 // What `make guests` builds and fetches.
@@ -44,9 +40,6 @@ type linux struct {
 
 // soakFactor is how much more jobs do that have a count, where there is time.
 const soakFactor = 100
-
-// soaks says whether there is time.
-func soaks() bool { return os.Getenv("HFVMM_SOAK") == "1" }
 
 // config returns the configuration of the machine and the names of its jobs.
 func (l linux) config(t *testing.T) (cfg vmm.Config, names []string) {
@@ -97,7 +90,7 @@ func (l linux) config(t *testing.T) (cfg vmm.Config, names []string) {
 			if err != nil {
 				t.Fatalf("job %s: %v", j, err)
 			}
-			if soaks() {
+			if vmmtest.Soak() {
 				n *= soakFactor
 			}
 			order += fmt.Sprintf("*%d", n)
@@ -126,13 +119,13 @@ func TestJobsOfALinuxPrimaryPass(t *testing.T) {
 			}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			needKVM(t)
+			vmmtest.NeedKVM(t)
 			cfg, jobs := l.config(t)
 			limit := patience
-			if soaks() {
+			if vmmtest.Soak() {
 				limit *= soakFactor
 			}
-			var console output
+			var console vmmtest.Output
 			cfg.ConsoleOut = &console
 			cfg.DebugLog = func(vm string, line []byte) { fmt.Fprintf(&console, "[%s] %s\r\n", vm, line) }
 			cfg.Log = slog.New(slog.NewTextHandler(&console, nil))
@@ -155,38 +148,4 @@ func TestJobsOfALinuxPrimaryPass(t *testing.T) {
 			t.Log(text)
 		})
 	}
-}
-
-// needKVM skips a test where hfvmm cannot run a machine itself, or fails where it must be able to.
-func needKVM(t *testing.T) {
-	t.Helper()
-	err := errors.New("a Linux primary needs linux/arm64")
-	if runtime.GOOS == "linux" && runtime.GOARCH == "arm64" {
-		_, err = os.Stat("/dev/kvm")
-	}
-	switch {
-	case err == nil:
-	case os.Getenv("HFVMM_REQUIRE_LAB") != "" && runtime.GOARCH == "arm64":
-		t.Fatal(err)
-	default:
-		t.Skip(err)
-	}
-}
-
-// output is what a machine prints, from several threads.
-type output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.String()
 }

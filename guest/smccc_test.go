@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/hfvmm/hfvmm/vmm"
+	"github.com/hfvmm/hfvmm/vmm/vmmtest"
 )
 
 // ffaKernel is a kernel whose own driver speaks FF-A.
@@ -22,16 +23,14 @@ var errSeen = errors.New("seen")
 
 // finder is a console that ends the machine when it has printed a match.
 type finder struct {
-	output
+	vmmtest.Output
 	want *regexp.Regexp
 	end  context.CancelCauseFunc
 }
 
 func (f *finder) Write(p []byte) (int, error) {
-	n, err := f.output.Write(p)
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if bytes.IndexByte(p, '\n') >= 0 && f.want.Match(f.b.Bytes()) {
+	n, err := f.Output.Write(p)
+	if bytes.IndexByte(p, '\n') >= 0 && f.want.MatchString(f.String()) {
 		f.end(errSeen)
 	}
 	return n, err
@@ -43,7 +42,7 @@ var said = regexp.MustCompile(`psci: SMC Calling Convention v(\d+\.\d+)\r?\n`)
 // booting runs the machine until Linux, has said the version, which is want.
 func booting(t *testing.T, cfg vmm.Config, options, want string) {
 	t.Helper()
-	needKVM(t)
+	vmmtest.NeedKVM(t)
 	ctx, end := context.WithCancelCause(t.Context())
 	console := &finder{want: said, end: end}
 	ctx, cancel := context.WithTimeout(ctx, patience)

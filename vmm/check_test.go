@@ -15,7 +15,7 @@ import (
 func inspected(r *record, c Check) *Machine {
 	m := &Machine{
 		cfg:     Config{Check: c},
-		log:     slog.New(slog.NewTextHandler(locked{&r.mu, &r.log}, nil)),
+		log:     slog.New(slog.NewTextHandler(&r.log, nil)),
 		vms:     []*vm{{name: "primary", vcpus: make([]*vcpu, 1)}, {name: "echo", vcpus: make([]*vcpu, 1)}},
 		stopped: make(chan struct{}),
 	}

@@ -60,13 +60,6 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// output is what the primary's console has.
-func (r *record) output() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.console.String()
-}
-
 func TestPausedMachineRunsNothingUntilItIsResumedThroughTheSocket(t *testing.T) {
 	for _, c := range []struct {
 		name, primary string
@@ -143,13 +136,13 @@ func TestGuestThatSignalsItselfForEverStopsNeitherOtherVCPUsNorTheSocket(t *test
 	cfg := machine(t, &r, 2, "sdei_storm")
 	cfg.SDEI = ThePrimary
 	m, client, ended := controlled(t, cfg)
-	eventually(t, "vCPU 1 counts", func() bool { return strings.Count(r.output(), "tick") >= 3 })
+	eventually(t, "vCPU 1 counts", func() bool { return strings.Count(r.console.String(), "tick") >= 3 })
 	for range 20 {
 		_, err := client.Status(t.Context())
 		must(t, err)
 	}
 	must(t, client.RaiseEvent(t.Context(), api.EventRequest{VM: "primary", VCPU: 1, Event: api.Hex(eventPrivate)}))
-	eventually(t, "vCPU 1 takes an event of its own", func() bool { return strings.Contains(r.output(), "event 0x40000001 on 1") })
+	eventually(t, "vCPU 1 takes an event of its own", func() bool { return strings.Contains(r.console.String(), "event 0x40000001 on 1") })
 	must(t, client.Pause(t.Context()))
 	storm, err := client.SDEI(t.Context(), "primary")
 	must(t, err)

@@ -54,8 +54,8 @@ func TestFlagOfAPrimaryVCPUTellsWhenTheHostTakesItsCPUAway(t *testing.T) {
 	}
 	hog(t)
 	ending, err := m.run(ctx)
-	if ending != PoweredOff || err != nil || !strings.HasSuffix(r.output(), "PASS\r\n") {
+	if ending != PoweredOff || err != nil || !strings.HasSuffix(r.console.String(), "PASS\r\n") {
 		t.Errorf("ending %v, error %v\n%v", ending, err, &r)
 	}
-	t.Log(r.output())
+	t.Log(r.console.String())
 }

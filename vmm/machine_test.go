@@ -1,7 +1,6 @@
 package vmm
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,56 +14,25 @@ import (
 	"time"
 
 	"github.com/hfvmm/hfvmm/vmm/console"
+	"github.com/hfvmm/hfvmm/vmm/vmmtest"
 )
 
 // guests is where `make guests` puts the bare-metal programs.
 const guests = "../build/guest"
 
-// needKVM skips a test where hfvmm cannot run a machine itself, or fails where it must be able to.
-func needKVM(t *testing.T) {
-	t.Helper()
-	err := errors.New("the tests of machines need linux/arm64")
-	if runtime.GOOS == "linux" && runtime.GOARCH == "arm64" {
-		_, err = os.Stat("/dev/kvm")
-	}
-	switch {
-	case err == nil:
-	case os.Getenv("HFVMM_REQUIRE_LAB") != "" && runtime.GOARCH == "arm64":
-		t.Fatal(err)
-	default:
-		t.Skip(err)
-	}
-}
-
 // record is what a machine printed.
 type record struct {
-	mu      sync.Mutex
-	console bytes.Buffer // of the primary's UART
-	lines   []string     // of the debug log, "vm: line"
-	log     bytes.Buffer // of hfvmm
-}
+	console vmmtest.Output // of the primary's UART
+	log     vmmtest.Output // of hfvmm
 
-func (r *record) Write(b []byte) (int, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.console.Write(b)
+	mu    sync.Mutex
+	lines []string // of the debug log, "vm: line"
 }
 
 func (r *record) String() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return fmt.Sprintf("console:\n%s\ndebug log:\n%s\nlog:\n%s", r.console.String(), strings.Join(r.lines, "\n"), r.log.String())
-}
-
-type locked struct {
-	mu *sync.Mutex
-	b  *bytes.Buffer
-}
-
-func (l locked) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(b)
+	return fmt.Sprintf("console:\n%s\ndebug log:\n%s\nlog:\n%s", &r.console, strings.Join(r.lines, "\n"), &r.log)
 }
 
 // machine returns the configuration of a bare-metal primary with these secondaries; "name*2@4" gives
@@ -72,19 +40,19 @@ func (l locked) Write(b []byte) (int, error) {
 // it was written for.
 func machine(t *testing.T, r *record, cpus int, primary string, secondaries ...string) Config {
 	t.Helper()
-	needKVM(t)
+	vmmtest.NeedKVM(t)
 	cfg := Config{
 		Primary:    Primary{Kernel: filepath.Join(guests, "primary_"+primary+".bin")},
 		Memory:     64 << 20,
 		CPUs:       cpus,
 		Slice:      time.Millisecond,
-		ConsoleOut: r,
+		ConsoleOut: &r.console,
 		DebugLog: func(vm string, line []byte) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			r.lines = append(r.lines, vm+": "+string(line))
 		},
-		Log: slog.New(slog.NewTextHandler(locked{&r.mu, &r.log}, nil)),
+		Log: slog.New(slog.NewTextHandler(&r.log, nil)),
 	}
 	switch {
 	case strings.HasPrefix(primary, "hf_"):

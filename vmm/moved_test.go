@@ -93,12 +93,12 @@ func TestGuestThatIsMovedInEveryStateOfSDEIDoesNotNotice(t *testing.T) {
 	for state := range 11 {
 		eventually(t, fmt.Sprintf("the guest is in state %d\n%v", state, &r), func() bool {
 			for _, event := range []uint32{eventPrivateCritical, eventShared} {
-				if line := fmt.Sprintf("raise %d\r\n", event); !raised[event] && strings.HasSuffix(r.output(), line) {
+				if line := fmt.Sprintf("raise %d\r\n", event); !raised[event] && strings.HasSuffix(r.console.String(), line) {
 					raised[event] = true
 					must(t, client.RaiseEvent(ctx, api.EventRequest{VM: "primary", Event: api.Hex(event)}))
 				}
 			}
-			return strings.HasSuffix(r.output(), fmt.Sprintf("state %d\r\n", state)) || strings.Contains(r.output(), "FAIL")
+			return strings.HasSuffix(r.console.String(), fmt.Sprintf("state %d\r\n", state)) || strings.Contains(r.console.String(), "FAIL")
 		})
 		if _, err := client.SDEI(ctx, "primary"); err == nil || !strings.Contains(err.Error(), "pause it first") {
 			t.Fatalf("the state of a machine that runs: %v", err)
@@ -111,7 +111,7 @@ func TestGuestThatIsMovedInEveryStateOfSDEIDoesNotNotice(t *testing.T) {
 		must(t, was.PowerOff(ctx))
 		must(t, client.Resume(ctx))
 	}
-	if e := <-ended; e != PoweredOff || !strings.HasSuffix(r.output(), "PASS\r\n") {
+	if e := <-ended; e != PoweredOff || !strings.HasSuffix(r.console.String(), "PASS\r\n") {
 		t.Errorf("ending %v\n%v", e, &r)
 	}
 }

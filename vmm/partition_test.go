@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/hfvmm/hfvmm/vmm/boot"
+	"github.com/hfvmm/hfvmm/vmm/vmmtest"
 )
 
 // manifest is that of a partition of program ffa_boot. Its blob only begins like one.
@@ -108,7 +109,7 @@ func TestPartitionHasTheMemoryThatItsManifestDescribes(t *testing.T) {
 }
 
 func TestRegionsThatAreNotFreeAreRefused(t *testing.T) {
-	needKVM(t)
+	vmmtest.NeedKVM(t)
 	for want, offset := range map[string]uint64{"where its manifest goes": 1<<20 - pageSize, "beyond its 1048576 bytes": 1 << 20} {
 		var r record
 		cfg := machine(t, &r, 1, "ffa_region", "ffa_region")

@@ -108,11 +108,7 @@ func TestEachSGIThatTheHostRaisesIsTakenOnce(t *testing.T) {
 		}
 		ended <- err
 	}()
-	text := func() string {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		return r.console.String()
-	}
+	text := r.console.String
 	// await waits until so many letters are there.
 	await := func(n int) bool {
 		for end := time.Now().Add(time.Minute); len(text()) < n; time.Sleep(100 * time.Microsecond) {

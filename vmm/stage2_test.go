@@ -11,7 +11,7 @@ import (
 
 func TestMemoryThatCannotChangeHandsIsLoggedSoManyTimesForEachVM(t *testing.T) {
 	var r record
-	m := &Machine{log: slog.New(slog.NewTextHandler(locked{&r.mu, &r.log}, nil))}
+	m := &Machine{log: slog.New(slog.NewTextHandler(&r.log, nil))}
 	for _, name := range []string{"a", "b"} {
 		m.vms = append(m.vms, &vm{m: m, name: name, kvm: &kvmarm.VM{}})
 	}

@@ -1,17 +1,17 @@
 package vmm
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/hfvmm/hfvmm/vmm/vmmtest"
 )
 
 // suiteTime is how long a test of a suite may take where its machine line does not say.
@@ -120,7 +120,7 @@ func (s suiteTest) configure(t *testing.T, r *record, image string) (suiteMachin
 			n, err = strconv.Atoi(value)
 			apply = append(apply, func(c *Config) { c.ReportedCPUs = n })
 		case "raise":
-			m.raiser = newRaiser(r)
+			m.raiser = newRaiser(&r.console)
 			apply = append(apply, func(c *Config) { c.ConsoleIn, c.ConsoleOut = m.raiser.in, m.raiser })
 		case "reset":
 			m.ends = WasReset
@@ -173,12 +173,11 @@ func listSuite(t *testing.T, image string) []suiteTest {
 // Each suite_*.bin is a primary with tests: it is asked which, and each is run in a machine of its own.
 // HFVMM_SOAK=1 adds the long ones.
 func TestSuites(t *testing.T) {
-	needKVM(t)
+	vmmtest.NeedKVM(t)
 	images, err := filepath.Glob(filepath.Join(guests, "suite_*.bin"))
 	if err != nil || len(images) == 0 {
 		t.Fatalf("no suites in %s (error %v); make baremetal", guests, err)
 	}
-	soak := cmp.Or(os.Getenv("HFVMM_SOAK"), "0") != "0"
 	for _, image := range images {
 		for _, test := range listSuite(t, image) {
 			t.Run(test.suite+"/"+test.name, func(t *testing.T) {
@@ -187,7 +186,7 @@ func TestSuites(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if m.soak && !soak {
+				if m.soak && !vmmtest.Soak() {
 					t.Skip("this takes long: make soak")
 				}
 				needHostCPUs(t, m.hostCPUs)

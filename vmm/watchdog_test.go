@@ -161,7 +161,7 @@ func TestMachineWhosePrimaryIsSilentGetsAnEventAndIsThenReset(t *testing.T) {
 	cfg := machine(t, &r, 1, "watchdog")
 	cfg.SDEI, cfg.Watchdog = ThePrimary, 2*time.Second
 	ending, err := run(t, cfg)
-	if ending != Hung || err == nil || !strings.HasSuffix(r.output(), "petted\r\nbitten\r\nsilent\r\n") {
+	if ending != Hung || err == nil || !strings.HasSuffix(r.console.String(), "petted\r\nbitten\r\nsilent\r\n") {
 		t.Errorf("ending %v, error %v\n%v", ending, err, &r)
 	}
 	if !strings.Contains(r.log.String(), "does not pet the watchdog") {
