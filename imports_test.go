@@ -20,6 +20,7 @@ var rooms = []struct {
 	only string   // the one system that it is built for, or "" for each
 }{
 	{path: "hypercall", pure: true},
+	{path: "hypercall/randomtest"},
 	{path: "duty", ours: []string{"hypercall"}, pure: true},
 	{path: "ffa/wire", pure: true},
 	{path: "ffa", ours: []string{"hypercall", "duty", "ffa/wire"}, pure: true},

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/hfvmm/hfvmm/hypercall"
+	"github.com/hfvmm/hfvmm/hypercall/randomtest"
 )
 
 // crowd is a machine whose pCPUs, a goroutine each, make random calls at the same time. Nobody can say then what a call
@@ -50,7 +51,7 @@ type member struct {
 // pcpu is a physical CPU: a vCPU of the primary, and whom it has lent itself to.
 type pcpu struct {
 	*crowd
-	seeded
+	randomtest.Seeded
 	home, cur *member
 }
 
@@ -174,9 +175,9 @@ func (p *pcpu) send(to *crowdVM, notify bool) {
 	defer from.guest.Unlock()
 	page := p.page(txOf(from.index))
 	n := from.sent[to.index] + 1
-	args, memory := []uint64{p.id(to.index), messageSize, uint64(bit(notify))}, !p.hf && p.below(8, "") == 0
+	args, memory := []uint64{p.id(to.index), messageSize, uint64(bit(notify))}, !p.hf && p.Below(8, "") == 0
 	if memory {
-		p.cur.describe(uint16(p.below(4, "")), to.index, attrRWX, 1, pagesOf(p.below(crowdVMs, ""), p.below(6, ""), 1))
+		p.cur.describe(uint16(p.Below(4, "")), to.index, attrRWX, 1, pagesOf(p.Below(crowdVMs, ""), p.Below(6, ""), 1))
 		args = []uint64{p.id(from.index)<<16 | p.id(to.index), 0, memoryMessageSize, uint64(2 | bit(notify))}
 	} else {
 		binary.LittleEndian.PutUint64(page, n)
@@ -247,20 +248,20 @@ func (p *pcpu) event(happens func(*hypercall.VCPU) hypercall.Outcome) {
 
 func (p *pcpu) step() {
 	m := p.cur
-	vm := p.vms[p.below(crowdVMs, "")]
-	other := vm.cpu[p.below(len(vm.cpu), "")]
-	if p.below(2, "") == 0 {
+	vm := p.vms[p.Below(crowdVMs, "")]
+	other := vm.cpu[p.Below(len(vm.cpu), "")]
+	if p.Below(2, "") == 0 {
 		p.release()
 		m = p.cur
 	}
 	if m == p.home {
-		switch n := p.below(24, ""); {
+		switch n := p.Below(24, ""); {
 		case n < 12:
-			p.run(p.vms[1+p.below(crowdVMs-1, "")].cpu[0])
+			p.run(p.vms[1+p.Below(crowdVMs-1, "")].cpu[0])
 		case n < 15:
 			p.run(other)
 		case n < 18:
-			p.inject(other, uint64(p.below(3, "")))
+			p.inject(other, uint64(p.Below(3, "")))
 		case n < 20:
 			p.call(hfMailboxWaiterGet, p.id(vm.index))
 		case n < 22:
@@ -277,7 +278,7 @@ func (p *pcpu) step() {
 		p.configure()
 		return
 	}
-	switch p.below(24, "") {
+	switch p.Below(24, "") {
 	case 0, 1, 2, 3:
 		for p.call(hfInterruptGet); p.cur.x[0] != NoINTID; p.call(hfInterruptGet) {
 		}
@@ -285,9 +286,9 @@ func (p *pcpu) step() {
 	case 4:
 		p.call(spciMsgPoll)
 	case 5:
-		p.call(hfInterruptEnable, uint64(p.below(3, "")), 1)
+		p.call(hfInterruptEnable, uint64(p.Below(3, "")), 1)
 	case 6:
-		p.inject(m.vm.cpu[p.below(len(m.vm.cpu), "")], uint64(p.below(3, "")))
+		p.inject(m.vm.cpu[p.Below(len(m.vm.cpu), "")], uint64(p.Below(3, "")))
 	case 7:
 		p.call(spciYield)
 	case 8:
@@ -295,20 +296,20 @@ func (p *pcpu) step() {
 	case 9:
 		p.event(p.core.WaitForInterrupt)
 	case 10:
-		m.arm(uint64(p.below(50, "")))
-		p.advance(uint64(p.below(20, "")))
+		m.arm(uint64(p.Below(50, "")))
+		p.advance(uint64(p.Below(20, "")))
 	case 11:
 		if _, armed := p.Remaining(m.ID); armed {
 			p.event(p.core.TimerExpired)
 		}
 	case 12, 13:
-		p.call(hypercall.PSCICPUOn|hypercall.SMC64, uint64(p.below(len(m.vm.cpu), "")), ramOf(m.vm.index).Base, 0)
+		p.call(hypercall.PSCICPUOn|hypercall.SMC64, uint64(p.Below(len(m.vm.cpu), "")), ramOf(m.vm.index).Base, 0)
 	case 14:
 		if m.ID.Index != 0 && m.vm.reader.Load() != 1+int32(m.ID.Index) {
 			p.call(hypercall.PSCICPUOff)
 		}
 	case 15:
-		if p.below(100, "") == 0 {
+		if p.Below(100, "") == 0 {
 			m.vm.dead.Store(true)
 			p.event(p.core.Abort)
 		}
@@ -319,18 +320,18 @@ func (p *pcpu) step() {
 
 // anybody is what the primary's vCPUs do as well as the others.
 func (p *pcpu) anybody(vm *crowdVM) {
-	switch p.below(8, "") {
+	switch p.Below(8, "") {
 	case 0:
 		p.configure()
 	case 1, 2:
 		p.learn()
 	case 3:
 		if !p.hf {
-			s := pagesOf(p.below(crowdVMs, ""), p.below(6, ""), 1+p.below(2, ""))
-			p.call(hfShareMemory, p.id(vm.index)<<32|uint64(p.below(3, "")), s.Base, s.Size)
+			s := pagesOf(p.Below(crowdVMs, ""), p.Below(6, ""), 1+p.Below(2, ""))
+			p.call(hfShareMemory, p.id(vm.index)<<32|uint64(p.Below(3, "")), s.Base, s.Size)
 		}
 	default:
-		p.send(vm, p.below(2, "") == 0)
+		p.send(vm, p.Below(2, "") == 0)
 	}
 }
 
@@ -456,7 +457,7 @@ func (p *pcpu) ownership() {
 func TestRandomCallsAtTheSameTimeLoseNothing(t *testing.T) {
 	for _, hf := range []bool{false, true} {
 		t.Run(interfaceName(hf), func(t *testing.T) {
-			seed, want := rand.Uint64(), randomSteps(500_000)
+			seed, want := rand.Uint64(), randomtest.Steps(500_000)
 			messages, dead := uint64(0), 0
 			for steps := 0; steps < want && !t.Failed(); seed++ {
 				c := newCrowd(t, hf)

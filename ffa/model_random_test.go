@@ -5,39 +5,20 @@ import (
 	"fmt"
 	"math/bits"
 	"math/rand/v2"
-	"os"
-	"strconv"
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/hfvmm/hfvmm/hypercall/randomtest"
 )
 
-// source decides what is random about a step: a number below n.
-type source interface {
-	below(n int, what string) int
-}
-
-// drawn is a source whose sequences rapid shrinks.
-type drawn struct{ t *rapid.T }
-
-func (d drawn) below(n int, what string) int { return rapid.IntRange(0, n-1).Draw(d.t, what) }
-
-// seeded is a fast source that a seed repeats.
-type seeded struct{ rand.PCG }
-
-//go:norace
-func (s *seeded) below(n int, _ string) int {
-	hi, _ := bits.Mul64(s.Uint64(), uint64(n))
-	return int(hi)
-}
-
-func (m *model) chance(of int, what string) bool { return m.pick.below(of, what) == 0 }
+func (m *model) chance(of int, what string) bool { return m.pick.Below(of, what) == 0 }
 
 // target picks a VM, or now and then none, and its id.
 //
 //go:norace
 func (m *model) target() (*modelVM, uint64) {
-	i := m.pick.below(33, "VM") / 8
+	i := m.pick.Below(33, "VM") / 8
 	if i >= len(m.vm) {
 		return nil, m.id(i)
 	}
@@ -55,7 +36,7 @@ func (m *model) sibling(vm *modelVM) uint64 {
 	if m.chance(64, "no such vCPU") {
 		return uint64(n)
 	}
-	return uint64(m.pick.below(n, "vCPU"))
+	return uint64(m.pick.Below(n, "vCPU"))
 }
 
 // likely picks a vCPU of a secondary that can be run, if one is found soon.
@@ -63,13 +44,13 @@ func (m *model) sibling(vm *modelVM) uint64 {
 //go:norace
 func (m *model) likely() (*modelVM, uint64) {
 	for range 4 {
-		vm := m.vm[1+m.pick.below(len(m.vm)-1, "VM")]
-		c := vm.cpu[m.pick.below(len(vm.cpu), "vCPU")]
+		vm := m.vm[1+m.pick.Below(len(m.vm)-1, "VM")]
+		c := vm.cpu[m.pick.Below(len(vm.cpu), "vCPU")]
 		if !vm.dead && (c.state == isReady || c.state > isRunning && (c.line() || c.fired() || c.state == awaitsMessage && vm.box == unread)) {
 			return vm, uint64(c.ID.Index)
 		}
 	}
-	vm := m.vm[1+m.pick.below(len(m.vm)-1, "VM")]
+	vm := m.vm[1+m.pick.Below(len(m.vm)-1, "VM")]
 	return vm, m.sibling(vm)
 }
 
@@ -78,8 +59,8 @@ func (m *model) likely() (*modelVM, uint64) {
 //go:norace
 func (m *model) rouse(c *modelCPU) {
 	for range 4 {
-		vm := m.vm[1+m.pick.below(len(m.vm)-1, "VM")]
-		v := vm.cpu[m.pick.below(len(vm.cpu), "vCPU")]
+		vm := m.vm[1+m.pick.Below(len(m.vm)-1, "VM")]
+		v := vm.cpu[m.pick.Below(len(vm.cpu), "vCPU")]
 		if !vm.dead && v.state > isRunning && v.enabled != 0 {
 			m.inject(c, vm, m.id(vm.index), uint64(v.ID.Index), uint64(bits.TrailingZeros64(v.enabled)))
 			return
@@ -90,7 +71,7 @@ func (m *model) rouse(c *modelCPU) {
 // prepare has c enable an interrupt before it blocks for ever, mostly.
 func (m *model) prepare(c *modelCPU) {
 	if c.enabled == 0 && !c.armed && !m.chance(16, "for ever") {
-		m.enable(c, uint64(m.pick.below(5, "INTID")), true)
+		m.enable(c, uint64(m.pick.Below(5, "INTID")), true)
 	}
 	for c.line() && !m.chance(4, "leave it pending") {
 		m.take(c)
@@ -111,28 +92,28 @@ func (m *model) intid() uint64 {
 	if m.chance(64, "no such INTID") {
 		return 64
 	}
-	return uint64(m.pick.below(5, "INTID"))
+	return uint64(m.pick.Below(5, "INTID"))
 }
 
 func (m *model) size() uint64 {
-	return [...]uint64{0, 1, 8, 8, 8, 8, 16, 4095, 4096, 4097, 1<<32 - 1}[m.pick.below(11, "size")]
+	return [...]uint64{0, 1, 8, 8, 8, 8, 16, 4095, 4096, 4097, 1<<32 - 1}[m.pick.Below(11, "size")]
 }
 
 // somewhere picks an address: mostly the beginning of a page of that VM.
 func (m *model) somewhere(vm int) uint64 {
-	switch m.pick.below(16, "where") {
+	switch m.pick.Below(16, "where") {
 	case 0:
 		return ramOf(vm).Base + 8
 	case 1:
-		return ramBase + PageSize*uint64(m.pick.below(34, "page"))
+		return ramBase + PageSize*uint64(m.pick.Below(34, "page"))
 	}
-	return ramOf(vm).Base + PageSize*uint64(m.pick.below(vmSize/PageSize, "page"))
+	return ramOf(vm).Base + PageSize*uint64(m.pick.Below(vmSize/PageSize, "page"))
 }
 
 func (m *model) span(vm int) Span {
-	s := Span{m.somewhere(vm), PageSize * uint64(1+m.pick.below(2, "pages"))}
+	s := Span{m.somewhere(vm), PageSize * uint64(1+m.pick.Below(2, "pages"))}
 	if m.chance(32, "no range") {
-		s.Size = [...]uint64{0, 8, 1 << 63, -s.Base}[m.pick.below(4, "size")]
+		s.Size = [...]uint64{0, 8, 1 << 63, -s.Base}[m.pick.Below(4, "size")]
 	}
 	return s
 }
@@ -140,14 +121,14 @@ func (m *model) span(vm int) Span {
 // giver picks the VM whose memory c is to give away: mostly its own.
 func (m *model) giver(c *modelCPU) int {
 	if m.chance(3, "what it borrowed") {
-		return m.pick.below(len(m.vm), "owner")
+		return m.pick.Below(len(m.vm), "owner")
 	}
 	return c.vm.index
 }
 
 // restricted finds a page that c's VM owns and may not do everything with.
 func (m *model) restricted(c *modelCPU) (ipa uint64, ok bool) {
-	for first, i := m.pick.below(len(m.pages), "page"), 0; i < len(m.pages); i++ {
+	for first, i := m.pick.Below(len(m.pages), "page"), 0; i < len(m.pages); i++ {
 		if at := (first + i) % len(m.pages); m.pages[at].owner == c.vm.index && m.pages[at].own != rwx {
 			return ramBase + uint64(at)*PageSize, true
 		}
@@ -166,12 +147,12 @@ func (m *model) scribble(c *modelCPU) {
 
 // rights picks what the receiver of memory may do with it.
 func (m *model) rights() Access {
-	return [...]Access{rwx, rwx, rwx, rw, rox, ro}[m.pick.below(6, "access")]
+	return [...]Access{rwx, rwx, rwx, rw, rox, ro}[m.pick.Below(6, "access")]
 }
 
 // settleLoan has c give a page that it borrows back, or give one that it lends to whoever borrows it.
 func (m *model) settleLoan(c *modelCPU) {
-	for first, i := m.pick.below(len(m.pages), "page"), 0; i < len(m.pages); i++ {
+	for first, i := m.pick.Below(len(m.pages), "page"), 0; i < len(m.pages); i++ {
 		at := (first + i) % len(m.pages)
 		kind, to := 3, m.pages[at].owner
 		if to == c.vm.index {
@@ -188,7 +169,7 @@ func (m *model) settleLoan(c *modelCPU) {
 			return
 		}
 		t := transferOf{kind: kind, access: m.pages[at].own, spans: []Span{s}}
-		m.sendMemory(c, m.vm[to], m.id(to), m.id(to), false, uint32(m.pick.below(2, "zero")), t)
+		m.sendMemory(c, m.vm[to], m.id(to), m.id(to), false, uint32(m.pick.Below(2, "zero")), t)
 		return
 	}
 }
@@ -236,12 +217,12 @@ var (
 		{"writable", 3, 3, func(m *model, c *modelCPU) { m.writable(c) }},
 		{"ask", 1, 1, func(m *model, c *modelCPU) {
 			vm, id := m.target()
-			m.ask(c, m.pick.below(3, "what"), vm, id)
+			m.ask(c, m.pick.Below(3, "what"), vm, id)
 		}},
 		{"share", 2, 0, func(m *model, c *modelCPU) {
 			to, id := m.target()
 			m.stage2.full = m.chance(16, "no room")
-			m.shareMemory(c, to, id, m.pick.below(13, "how")/4, m.span(m.giver(c)))
+			m.shareMemory(c, to, id, m.pick.Below(13, "how")/4, m.span(m.giver(c)))
 		}},
 		{"memory", 6, 0, func(m *model, c *modelCPU) {
 			to, id := m.reachable()
@@ -249,16 +230,16 @@ var (
 			if m.chance(32, "for another") {
 				inside++
 			}
-			t := transferOf{kind: m.pick.below(17, "kind") / 4, access: m.rights()}
+			t := transferOf{kind: m.pick.Below(17, "kind") / 4, access: m.rights()}
 			owner := m.giver(c)
-			for range 1 + m.pick.below(3, "spans") {
-				t.spans = append(t.spans, Span{m.somewhere(owner), PageSize * uint64(m.pick.below(3, "pages"))})
+			for range 1 + m.pick.Below(3, "spans") {
+				t.spans = append(t.spans, Span{m.somewhere(owner), PageSize * uint64(m.pick.Below(3, "pages"))})
 			}
 			if a, ok := m.restricted(c); ok && m.chance(4, "a restricted page") {
 				t.spans = []Span{{a, PageSize}}
 			}
 			m.stage2.full = m.chance(16, "no room")
-			m.sendMemory(c, to, id, inside, m.chance(2, "notify"), uint32(m.pick.below(2, "zero")), t)
+			m.sendMemory(c, to, id, inside, m.chance(2, "notify"), uint32(m.pick.Below(2, "zero")), t)
 		}},
 		{"settle a loan", 1, 0, func(m *model, c *modelCPU) { m.settleLoan(c) }},
 		{"scribble", 3, 1, func(m *model, c *modelCPU) { m.scribble(c) }},
@@ -272,7 +253,7 @@ var (
 				m.unpin(m.somewhere(c.vm.index))
 			}
 		}},
-		{"time passes", 2, 2, func(m *model, _ *modelCPU) { m.advance(uint64(m.pick.below(64, "ns"))) }},
+		{"time passes", 2, 2, func(m *model, _ *modelCPU) { m.advance(uint64(m.pick.Below(64, "ns"))) }},
 	}
 
 	ofThePrimary = append([]action{
@@ -314,11 +295,11 @@ var (
 				m.switchOff(c)
 			}
 		}},
-		{"affinity", 1, 1, func(m *model, c *modelCPU) { m.affinity(c, m.sibling(c.vm), uint64(m.pick.below(9, "level")/8)) }},
-		{"kick", 3, 3, func(m *model, c *modelCPU) { m.kick(c, m.pick.below(len(c.vm.cpu), "vCPU")) }},
+		{"affinity", 1, 1, func(m *model, c *modelCPU) { m.affinity(c, m.sibling(c.vm), uint64(m.pick.Below(9, "level")/8)) }},
+		{"kick", 3, 3, func(m *model, c *modelCPU) { m.kick(c, m.pick.Below(len(c.vm.cpu), "vCPU")) }},
 		{"arm", 3, 3, func(m *model, c *modelCPU) {
 			if c.armed = !m.chance(8, "stop"); c.armed {
-				c.deadline = m.now + uint64(m.pick.below(100, "ns"))
+				c.deadline = m.now + uint64(m.pick.Below(100, "ns"))
 			}
 			c.guest.armed, c.guest.deadline = c.armed, c.deadline
 		}},
@@ -375,18 +356,18 @@ type move struct {
 	what *action
 }
 
-func newPlayer(t tester, hf bool, pick source) *player {
+func newPlayer(t tester, hf bool, pick randomtest.Source) *player {
 	return &player{model: newModel(t, hf, pick), decks: [2][]*action{deck(ofThePrimary, hf), deck(ofSecondaries, hf)}}
 }
 
 //go:norace
 func (p *player) step() {
-	c := p.vm[0].cpu[p.pick.below(len(p.vm[0].cpu), "pCPU")]
+	c := p.vm[0].cpu[p.pick.Below(len(p.vm[0].cpu), "pCPU")]
 	cards := p.decks[0]
 	if c.lent != nil {
 		c, cards = c.lent, p.decks[1]
 	}
-	a := cards[p.pick.below(len(cards), "action")]
+	a := cards[p.pick.Below(len(cards), "action")]
 	if c.vm.dead && p.chance(4, "abort as well") {
 		a = &alsoAbort
 	}
@@ -482,11 +463,11 @@ func TestCoreAgreesWithTheModel(t *testing.T) {
 	for _, hf := range []bool{false, true} {
 		t.Run(interfaceName(hf), func(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) {
-				p := newPlayer(t, hf, drawn{t})
+				p := newPlayer(t, hf, randomtest.Drawn{T: t})
 				t.Repeat(map[string]func(*rapid.T){
-					"step": func(t *rapid.T) { p.pick, p.rig.t = drawn{t}, t; p.step() },
+					"step": func(t *rapid.T) { p.pick, p.rig.t = randomtest.Drawn{T: t}, t; p.step() },
 				})
-				p.pick, p.rig.t = drawn{t}, t
+				p.pick, p.rig.t = randomtest.Drawn{T: t}, t
 				p.end()
 			})
 		})
@@ -507,17 +488,17 @@ func TestMillionsOfRandomCallsAgreeWithTheModel(t *testing.T) {
 		t.Run(interfaceName(hf), func(t *testing.T) {
 			t.Parallel()
 			var reached [numCorners]int
-			if seed, ok := seedToReplay(t); ok {
+			if seed, ok := randomtest.Replays(t); ok {
 				reached = episode(t, hf, seed)
 				t.Logf("corners reached: %v", reached)
 				return
 			}
 			seed := rand.Uint64()
-			for steps, want := 0, randomSteps(5_000_000); steps < want; seed++ {
+			for steps, want := 0, randomtest.Steps(5_000_000); steps < want; seed++ {
 				for c, n := range episode(t, hf, seed) {
 					reached[c] += n
 				}
-				steps += episodeSteps(seed)
+				steps += randomtest.EpisodeSteps(seed)
 			}
 			for c, n := range reached {
 				if n == 0 && !(hf && spciOnly(corner(c))) {
@@ -528,32 +509,6 @@ func TestMillionsOfRandomCallsAgreeWithTheModel(t *testing.T) {
 		})
 	}
 }
-
-func seedToReplay(t *testing.T) (seed uint64, ok bool) {
-	s := os.Getenv("HFVMM_SEED")
-	if s == "" {
-		return 0, false
-	}
-	seed, err := strconv.ParseUint(s, 0, 64)
-	if err != nil {
-		t.Fatalf("HFVMM_SEED is not the number of an episode: %v", err)
-	}
-	return seed, true
-}
-
-// randomSteps is how many steps a test makes.
-func randomSteps(n int) int {
-	if testing.Short() {
-		n /= 10
-	}
-	if os.Getenv("HFVMM_SOAK") == "1" {
-		n *= 10
-	}
-	return n
-}
-
-// episodeSteps is how long the episode of a seed is: short ones begin more often, long ones get further.
-func episodeSteps(seed uint64) int { return 32 << (seed % 8) }
 
 func spciOnly(c corner) bool {
 	switch c {
@@ -580,10 +535,10 @@ func (e *episodic) Errorf(format string, args ...any) { e.Helper(); e.Fatalf(for
 // episode plays one machine from its beginning.
 func episode(t *testing.T, hf bool, seed uint64) [numCorners]int {
 	e := &episodic{T: t, seed: seed}
-	s := &seeded{}
+	s := &randomtest.Seeded{}
 	s.Seed(seed, uint64(bit(hf)))
 	e.p = newPlayer(e, hf, s)
-	for range episodeSteps(seed) {
+	for range randomtest.EpisodeSteps(seed) {
 		e.p.step()
 	}
 	e.p.end()

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/hfvmm/hfvmm/hypercall"
+	"github.com/hfvmm/hfvmm/hypercall/randomtest"
 )
 
 // model is a second, naive account of what guests see, written from the interfaces' rules, for both of them. Every call
@@ -17,10 +18,10 @@ type model struct {
 	*rig
 	hf      bool // the interface of January 2019, else SPCI
 	vm      []*modelVM
-	all     []*modelCPU // every vCPU
-	pages   []pageModel // of all RAM
-	shadow  []byte      // what must be in it
-	pick    source      // what is random about a step
+	all     []*modelCPU       // every vCPU
+	pages   []pageModel       // of all RAM
+	shadow  []byte            // what must be in it
+	pick    randomtest.Source // what is random about a step
 	out     hypercall.Outcome
 	mail    int // messages sent
 	pins    int
@@ -114,7 +115,7 @@ const (
 func (m *model) reach(c corner) { m.reached[c]++ }
 
 // newModel is a machine of four VMs, of three, three, two and one vCPU, and the model of it.
-func newModel(t tester, hf bool, pick source) *model {
+func newModel(t tester, hf bool, pick randomtest.Source) *model {
 	m := &model{rig: newRig(t, 3, 3, 2, 1), hf: hf, pick: pick}
 	if hf {
 		m.serve(m.core.HF())

@@ -3,42 +3,22 @@ package sdei
 import (
 	"fmt"
 	"math"
-	"math/bits"
 	"math/rand/v2"
 	"os"
 	"slices"
-	"strconv"
 	"testing"
 
 	"pgregory.net/rapid"
 
 	"github.com/hfvmm/hfvmm/hypercall"
+	"github.com/hfvmm/hfvmm/hypercall/randomtest"
 )
-
-// source decides what is random about a step: a number below n.
-type source interface {
-	below(n int, what string) int
-}
-
-// drawn is a source whose sequences rapid shrinks.
-type drawn struct{ t *rapid.T }
-
-func (d drawn) below(n int, what string) int { return rapid.IntRange(0, n-1).Draw(d.t, what) }
-
-// seeded is a fast source that a seed repeats.
-type seeded struct{ rand.PCG }
-
-//go:norace
-func (s *seeded) below(n int, _ string) int {
-	hi, _ := bits.Mul64(s.Uint64(), uint64(n))
-	return int(hi)
-}
 
 // player makes random calls and events of a VM and of the model, and compares them after each.
 type player struct {
 	*rig
 	m     *model
-	pick  source
+	pick  randomtest.Source
 	fatal func(format string, args ...any)
 
 	kicked []int  // kicks before the step
@@ -52,7 +32,7 @@ type player struct {
 
 const modelPEs = 3
 
-func newPlayer(t testing.TB, pick source, fatal func(string, ...any)) *player {
+func newPlayer(t testing.TB, pick randomtest.Source, fatal func(string, ...any)) *player {
 	p := &player{rig: newRig(t, modelPEs), m: newModel(modelPEs), pick: pick, fatal: fatal}
 	p.kicked, p.waited = make([]int, modelPEs), make([]bool, modelPEs)
 	for pe := range modelPEs { // as a client begins, so that events are taken at all
@@ -101,22 +81,22 @@ func (m *model) enable(pe int, n uint64, on bool) result {
 //
 //go:norace
 func (p *player) number() uint64 {
-	i := p.pick.below(len(p.m.events)+8, "event")
+	i := p.pick.Below(len(p.m.events)+8, "event")
 	switch {
 	case i < len(p.m.events):
 		return p.m.events[i].number
 	case i == len(p.m.events):
-		return [...]uint64{1, 0x8000_0000, 0x4100_0000, 0x4000_0005}[p.pick.below(4, "no event")]
+		return [...]uint64{1, 0x8000_0000, 0x4100_0000, 0x4000_0005}[p.pick.Below(4, "no event")]
 	}
 	return p.m.events[i%5].number
 }
 
 func (p *player) intid() uint64 {
-	return [...]uint64{20, 21, 22, 40, 41, 42, 43, 44, activeSPI, 70, 15, 1020}[p.pick.below(12, "INTID")]
+	return [...]uint64{20, 21, 22, 40, 41, 42, 43, 44, activeSPI, 70, 15, 1020}[p.pick.Below(12, "INTID")]
 }
 
 // affinity picks a PE: rarely one that does not exist.
-func (p *player) affinity() uint64 { return uint64(p.pick.below(8*modelPEs+1, "PE") / 8) }
+func (p *player) affinity() uint64 { return uint64(p.pick.Below(8*modelPEs+1, "PE") / 8) }
 
 // The calls, by how often they are made.
 var modelCalls = func() (deck []hypercall.FuncID) {
@@ -137,18 +117,18 @@ var modelCalls = func() (deck []hypercall.FuncID) {
 //
 //go:norace
 func (p *player) callOnce() {
-	pe := p.pick.below(modelPEs, "PE")
-	fn := modelCalls[p.pick.below(len(modelCalls), "call")]
-	if p.pick.below(200, "reset") == 0 {
-		fn = [...]hypercall.FuncID{PrivateReset, SharedReset}[p.pick.below(2, "which")]
+	pe := p.pick.Below(modelPEs, "PE")
+	fn := modelCalls[p.pick.Below(len(modelCalls), "call")]
+	if p.pick.Below(200, "reset") == 0 {
+		fn = [...]hypercall.FuncID{PrivateReset, SharedReset}[p.pick.Below(2, "which")]
 	}
 	p.note("PE %d: call %#x", pe, uint32(fn))
 	state := &p.guests[pe].reg[PSTATE]
 	*state = *state&^pstateMode | modeEL1h // it can make a call
 	switch fn {
 	case EventRegister:
-		flags := uint64(p.pick.below(4, "flags"))
-		if p.pick.below(32, "unknown flag") == 0 {
+		flags := uint64(p.pick.Below(4, "flags"))
+		if p.pick.Below(32, "unknown flag") == 0 {
 			flags |= 4
 		}
 		p.register(pe, p.number(), flags, p.affinity())
@@ -169,12 +149,12 @@ func (p *player) callOnce() {
 		}
 		p.simple(pe, fn, n, want)
 	case EventGetInfo:
-		n, what := p.number(), uint64(p.pick.below(6, "info"))
+		n, what := p.number(), uint64(p.pick.Below(6, "info"))
 		if got, want := p.call(pe, fn, n, what), p.m.info(p.m.find(n), what); got != want {
 			p.fatal("PE %d: info %d of %#x is %d, the model %d", pe, what, n, got, want)
 		}
 	case EventRoutingSet:
-		n, mode, affinity := p.number(), uint64(p.pick.below(3, "mode")), p.affinity()
+		n, mode, affinity := p.number(), uint64(p.pick.Below(3, "mode")), p.affinity()
 		want := p.m.setRouting(p.m.find(n), mode, affinity)
 		if got := p.call(pe, fn, n, mode, affinity); got != want {
 			p.fatal("PE %d: routing of %#x to %d, %d returned %d, the model %d", pe, n, mode, affinity, got, want)
@@ -201,7 +181,7 @@ func (p *player) callOnce() {
 		p.simple(pe, fn, n, want)
 	case EventSignal:
 		n, target, want := uint64(0), p.affinity(), invalid
-		if p.pick.below(16, "another event") == 0 {
+		if p.pick.Below(16, "another event") == 0 {
 			n = evPrivate
 		}
 		if n == 0 && target < modelPEs {
@@ -223,7 +203,7 @@ func (p *player) callOnce() {
 
 // context asks for a register of what was interrupted.
 func (p *player) context(pe int) {
-	n, stack := p.pick.below(19, "register"), p.m.pes[pe].stack
+	n, stack := p.pick.Below(19, "register"), p.m.pes[pe].stack
 	want := invalid
 	if n < 18 {
 		if want = denied; len(stack) > 0 {
@@ -235,8 +215,8 @@ func (p *player) context(pe int) {
 
 // complete ends a handler, both ways: everything is as it was, but for where the PE goes on.
 func (p *player) complete(pe int, fn hypercall.FuncID) {
-	arg := uint64(p.pick.below(9, "address")) * 4
-	if p.pick.below(16, "unaligned") == 0 {
+	arg := uint64(p.pick.Below(9, "address")) * 4
+	if p.pick.Below(16, "unaligned") == 0 {
 		arg += 2
 	}
 	stack := p.m.pes[pe].stack
@@ -269,16 +249,16 @@ func (p *player) complete(pe int, fn hypercall.FuncID) {
 //
 //go:norace
 func (p *player) run() {
-	pe := p.pick.below(modelPEs, "PE")
+	pe := p.pick.Below(modelPEs, "PE")
 	g := p.guests[pe]
 	p.ran++
 	g.reg[PC] += 4 // the guest ran
-	g.reg[PSTATE] = uint64(p.pick.below(16, "NZCV"))<<28 | uint64(p.pick.below(16, "DIT, UAO, PAN, SS"))<<21 | [...]uint64{0, 4, 5, 0x10}[p.pick.below(4, "mode")] | 1<<10
-	g.reg[SCTLR] = uint64(p.pick.below(2, "SPAN"))<<23 | uint64(p.pick.below(2, "DSSBS"))<<44
+	g.reg[PSTATE] = uint64(p.pick.Below(16, "NZCV"))<<28 | uint64(p.pick.Below(16, "DIT, UAO, PAN, SS"))<<21 | [...]uint64{0, 4, 5, 0x10}[p.pick.Below(4, "mode")] | 1<<10
+	g.reg[SCTLR] = uint64(p.pick.Below(2, "SPAN"))<<23 | uint64(p.pick.Below(2, "DSSBS"))<<44
 	if g.reg[PSTATE]&modeAArch32 != 0 {
 		g.reg[PC] &= math.MaxUint32
 	}
-	g.x[p.pick.below(hypercall.NumRegs, "register")] = p.ran
+	g.x[p.pick.Below(hypercall.NumRegs, "register")] = p.ran
 	before, x := g.reg, g.x
 	p.note("PE %d runs", pe)
 	n, took := p.deliver(pe)
@@ -341,10 +321,10 @@ func (p *player) waiting(pe int) bool { return p.Waiting(&p.guests[pe].VCPU) }
 
 // happen is something that the machine does.
 func (p *player) happen() {
-	pe := p.pick.below(modelPEs, "PE")
-	switch n := p.pick.below(16, "what"); {
+	pe := p.pick.Below(modelPEs, "PE")
+	switch n := p.pick.Below(16, "what"); {
 	case n < 7:
-		e := &p.m.events[1+p.pick.below(4, "event")]
+		e := &p.m.events[1+p.pick.Below(4, "event")]
 		p.note("event %#x is raised for PE %d", e.number, pe)
 		e.on(pe).raise()
 		if err := p.Raise(uint32(e.number), pe); err != nil {
@@ -352,12 +332,12 @@ func (p *player) happen() {
 		}
 		p.told(nobody)
 	case n < 15:
-		intid, high := p.intid(), p.pick.below(2, "level") == 1
+		intid, high := p.intid(), p.pick.Below(2, "level") == 1
 		p.note("interrupt %d of PE %d is %v", intid, pe, high)
 		p.m.level(intid, pe, high)
 		p.Interrupt(uint32(intid), pe, high)
 		p.told(nobody)
-	case p.pick.below(6, "off") == 0:
+	case p.pick.Below(6, "off") == 0:
 		p.note("PE %d is switched off", pe)
 		p.m.off(pe)
 		p.Off(&p.guests[pe].VCPU)
@@ -402,12 +382,12 @@ func (p *player) step() {
 	for pe := range modelPEs {
 		p.waited[pe], p.kicked[pe] = p.waiting(pe), p.guests[pe].kicks
 	}
-	switch n := p.pick.below(8, "step"); {
+	switch n := p.pick.Below(8, "step"); {
 	case n < 4:
 		p.callOnce()
 	case n < 7:
 		p.run()
-	case p.pick.below(64, "move") == 0:
+	case p.pick.Below(64, "move") == 0:
 		p.moveOn()
 	default:
 		p.happen()
@@ -457,9 +437,9 @@ func (p *player) note(format string, args ...any) {
 // nothing that is due is forgotten.
 func TestDispatcherIsTheModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		p := newPlayer(t, drawn{rt}, rt.Fatalf)
+		p := newPlayer(t, randomtest.Drawn{T: rt}, rt.Fatalf)
 		rt.Repeat(map[string]func(*rapid.T){
-			"step": func(rt *rapid.T) { p.pick, p.fatal = drawn{rt}, rt.Fatalf; p.step() },
+			"step": func(rt *rapid.T) { p.pick, p.fatal = randomtest.Drawn{T: rt}, rt.Fatalf; p.step() },
 		})
 	})
 }
@@ -467,21 +447,11 @@ func TestDispatcherIsTheModel(t *testing.T) {
 // Five million random steps, or ten times as many with HFVMM_SOAK=1, in episodes of a VM each. An episode that
 // fails tells its seed, and HFVMM_SEED=that plays it alone.
 func TestMillionsOfRandomStepsAgreeWithTheModel(t *testing.T) {
-	if s := os.Getenv("HFVMM_SEED"); s != "" {
-		seed, err := strconv.ParseUint(s, 0, 64)
-		if err != nil {
-			t.Fatalf("HFVMM_SEED is not the number of an episode: %v", err)
-		}
+	if seed, ok := randomtest.Replays(t); ok {
 		episode(t, seed)
 		return
 	}
-	want := 5_000_000
-	if testing.Short() {
-		want /= 10
-	}
-	if os.Getenv("HFVMM_SOAK") == "1" {
-		want *= 10
-	}
+	want := randomtest.Steps(5_000_000)
 	var sum player
 	seed := rand.Uint64()
 	for steps := 0; steps < want; seed++ {
@@ -505,7 +475,7 @@ func TestMillionsOfRandomStepsAgreeWithTheModel(t *testing.T) {
 
 // episode plays one VM from its beginning.
 func episode(t *testing.T, seed uint64) *player {
-	s := &seeded{}
+	s := &randomtest.Seeded{}
 	s.Seed(seed, 0)
 	var p *player
 	p = newPlayer(t, s, func(format string, args ...any) {
@@ -516,7 +486,7 @@ func episode(t *testing.T, seed uint64) *player {
 		}
 		t.Fatalf("%s\nHFVMM_SEED=%d, %s", fmt.Sprintf(format, args...), seed, where)
 	})
-	for range 32 << (seed % 8) {
+	for range randomtest.EpisodeSteps(seed) {
 		p.step()
 	}
 	return p

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/hfvmm/hfvmm/hypercall"
+	"github.com/hfvmm/hfvmm/hypercall/randomtest"
 )
 
 func TestNumbersOfSMC32AreNobodys(t *testing.T) {
@@ -325,11 +326,11 @@ func TestRacingSignalsUnregistersAndPowerOffsLoseNothing(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range pes {
 		all.Go(func() {
-			var s seeded
+			var s randomtest.Seeded
 			s.Seed(uint64(i), rand.Uint64())
 			open := false // registered, enabled, unmasked
 			for range rounds {
-				switch s.below(16, "") {
+				switch s.Below(16, "") {
 				case 0:
 					if open {
 						m.call(i, EventUnregister, 0)
@@ -353,7 +354,7 @@ func TestRacingSignalsUnregistersAndPowerOffsLoseNothing(t *testing.T) {
 				case 6, 7:
 					runtime.Gosched()
 				default:
-					if got := m.call(i, EventSignal, 0, uint64(s.below(pes, ""))); got != success {
+					if got := m.call(i, EventSignal, 0, uint64(s.Below(pes, ""))); got != success {
 						t.Errorf("signal returned %d", got)
 					}
 				}
