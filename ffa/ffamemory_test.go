@@ -51,7 +51,7 @@ func TestMemoryIsSharedAndReclaimedByCalls(t *testing.T) {
 		}
 		peer.call(ffaRXRelease, 0)
 		peer.want("release", uint64(ffaSuccess))
-		wire.Relinquish{Handle: handle, Count: 1, Endpoint: r.id(1)}.Encode(r.vm(1).box.tx)
+		putRelinquish(r.vm(1).box.tx, wire.Relinquish{Handle: handle, Count: 1, Endpoint: r.id(1)})
 		peer.call(ffaMemRelinquish)
 		peer.want("relinquish", uint64(ffaSuccess), 0, 0)
 		r.preempt(peer)

@@ -157,21 +157,13 @@ func TestInfoContinuesWhereItHadNoMoreRoom(t *testing.T) {
 		next := uint16(2)
 		for n, count := range c.per {
 			p.ask(c.fn)
-			var x [6]uint64
-			copy(x[:], p.x[2:])
-			list, ok := wire.DecodeNotificationList(x, c.fn&hypercall.SMC64 != 0)
-			if !ok || list.More != (n < len(c.per)-1) {
-				t.Fatalf("list %#x: more %v", p.x[:8], list.More)
-			}
-			list.Each(func(id uint16, vcpus []uint16) {
-				if id != next || len(vcpus) != 0 {
-					t.Errorf("partition %d, vCPUs %v; want %d", id, vcpus, next)
-				}
+			want := wire.NotificationList{Wide: c.fn&hypercall.SMC64 != 0, More: n < len(c.per)-1}
+			for range count {
+				want.Global(next)
 				next++
-				count--
-			})
-			if count != 0 {
-				t.Errorf("list %d lacks %d", n, count)
+			}
+			if x := want.Regs(); !slices.Equal(p.x[2:8], x[:]) {
+				t.Errorf("list %d is %#x, want %#x", n, p.x[2:8], x)
 			}
 		}
 		p.denies("after the last", noData, c.fn)

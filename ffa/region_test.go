@@ -2,6 +2,7 @@ package ffa
 
 import (
 	"bytes"
+	"encoding/binary"
 	"testing"
 
 	"github.com/hfvmm/hfvmm/ffa/wire"
@@ -106,9 +107,12 @@ func (r regionRig) ask(vm int, t wire.Transaction) status {
 	return st
 }
 
+// putRelinquish writes a descriptor with one endpoint, whose fields stand one behind the other.
+func putRelinquish(tx []byte, d wire.Relinquish) { _, _ = binary.Encode(tx, binary.LittleEndian, d) }
+
 func (r regionRig) give(vm int, handle uint64, flags uint32) status {
 	p := r.vm(vm)
-	wire.Relinquish{Handle: handle, Flags: flags, Count: 1, Endpoint: r.id(vm)}.Encode(p.box.tx)
+	putRelinquish(p.box.tx, wire.Relinquish{Handle: handle, Flags: flags, Count: 1, Endpoint: r.id(vm)})
 	return r.core.relinquishRegion(p)
 }
 
@@ -540,7 +544,7 @@ func TestFaultyRelinquishIsRefused(t *testing.T) {
 		"other endpoint": {Handle: h, Count: 1, Endpoint: r.id(2)}, "cleared share": {Handle: h, Flags: 1, Count: 1, Endpoint: r.id(1)},
 		"unknown flag": {Handle: h, Flags: 4, Count: 1, Endpoint: r.id(1)},
 	} {
-		d.Encode(tx)
+		putRelinquish(tx, d)
 		if st := r.core.relinquishRegion(r.vm(1)); st != invalid {
 			t.Errorf("%s: status %d", name, st)
 		}

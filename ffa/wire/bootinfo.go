@@ -23,11 +23,8 @@ const (
 	MaxBootName = 16
 )
 
-// Types of boot information, and their flags: the name is a string, the content an address.
-const (
-	BootFDT = 0 // a flattened device tree
-	BootHOB = 1 // a list of hand-off blocks
-)
+// BootFDT is the type of a flattened device tree.
+const BootFDT = 0
 
 // BootItem is one piece of boot information: Size bytes at Address.
 type BootItem struct {
@@ -53,7 +50,7 @@ func EncodeBootInfo(b []byte, v Version, items []BootItem) {
 		d := b[bootHeader+i*bootDescriptor:]
 		copy(d[bootNameAt:][:MaxBootName], it.Name)
 		d[bootTypeAt] = it.Type
-		le.PutUint16(d[bootFlagsAt:], 0)
+		le.PutUint16(d[bootFlagsAt:], 0) // the name is a string, the content an address
 		le.PutUint32(d[bootLengthAt:], it.Size)
 		le.PutUint64(d[bootContentAt:], it.Address)
 	}

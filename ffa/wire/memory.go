@@ -234,15 +234,6 @@ func DecodeRelinquish(b []byte) (r Relinquish, ok bool) {
 	return Relinquish{le.Uint64(b), le.Uint32(b[8:]), le.Uint32(b[12:]), le.Uint16(b[relinquishSize:])}, true
 }
 
-// Encode writes the descriptor with its one endpoint to b and returns its size.
-func (r Relinquish) Encode(b []byte) int {
-	le.PutUint64(b, r.Handle)
-	le.PutUint32(b[8:], r.Flags)
-	le.PutUint32(b[12:], r.Count)
-	le.PutUint16(b[relinquishSize:], r.Endpoint)
-	return relinquishSize + 2
-}
-
 func zeros(b []byte) bool {
 	for _, x := range b {
 		if x != 0 {

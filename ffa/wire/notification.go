@@ -98,34 +98,3 @@ func (l *NotificationList) Regs() (x [6]uint64) {
 	}
 	return x
 }
-
-// DecodeNotificationList reads x2 to x7. It is false where the lengths do not fit the registers.
-func DecodeNotificationList(x [6]uint64, wide bool) (l NotificationList, ok bool) {
-	l = NotificationList{Wide: wide, More: x[0]&1 != 0, lists: int(x[0] >> listCount & 0x1F)}
-	if l.lists > l.capacity() {
-		return NotificationList{}, false
-	}
-	per := l.capacity() / 5
-	for i := range l.lists {
-		l.lengths[i] = uint8(x[0]>>(listLengths+2*i)&3) + 1
-		for range l.lengths[i] {
-			if l.n == l.capacity() {
-				return NotificationList{}, false
-			}
-			l.ids[l.n] = uint16(x[1+l.n/per] >> (16 * (l.n % per)))
-			l.n++
-		}
-		l.open = l.lengths[i] > 1
-	}
-	return l, true
-}
-
-// Each calls f for each list in turn, with no vCPUs for global notifications.
-func (l *NotificationList) Each(f func(partition uint16, vcpus []uint16)) {
-	at := 0
-	for i := range l.lists {
-		end := at + int(l.lengths[i])
-		f(l.ids[at], l.ids[at+1:end])
-		at = end
-	}
-}

@@ -78,22 +78,6 @@ func (p *PartitionInfo) Encode(b []byte, v Version) {
 	}
 }
 
-// DecodePartitionInfo reads a descriptor that was written for version v. It is false where b is too short.
-func DecodePartitionInfo(b []byte, v Version) (p PartitionInfo, ok bool) {
-	if len(b) < PartitionInfoSize(v) {
-		return p, false
-	}
-	p.ID, p.VCPUs, p.Properties = le.Uint16(b[infoID:]), le.Uint16(b[infoVCPUs:]), le.Uint32(b[infoProperties:])
-	if v >= Version11 {
-		copy(p.UUID[:], b[infoUUID:])
-	}
-	if v >= Version13 {
-		copy(p.ImageUUID[:], b[infoImageUUID:])
-		p.Version = Version(le.Uint32(b[infoVersion:]))
-	}
-	return p, true
-}
-
 // Registers x3 to x17 carry descriptors in FFA_PARTITION_INFO_GET_REGS.
 const (
 	infoRegs = 15

@@ -9,12 +9,6 @@ import (
 // (DEN0077A §13.8, DEN0028 §5.3); in memory it stands as it is.
 type UUID [16]byte
 
-// Word returns 32-bit register n of the UUID, 0 to 3.
-func (u UUID) Word(n int) uint32 { return le.Uint32(u[4*n:]) }
-
-// Half returns 64-bit register n of the UUID, 0 or 1.
-func (u UUID) Half(n int) uint64 { return le.Uint64(u[8*n:]) }
-
 // UUIDOfWords is the UUID of four 32-bit registers.
 func UUIDOfWords(w [4]uint32) (u UUID) {
 	for i, w := range w {
