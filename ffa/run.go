@@ -106,6 +106,35 @@ func (c *Core) Preempt(v *hypercall.VCPU) hypercall.Outcome {
 	return u.leave(ready, runResult{kind: runPreempted, vcpu: u.ID})
 }
 
+// undisturbed reports whether v, which runs, keeps its pCPU when the primary has an interrupt: because it is not to be
+// disturbed, or because it serves one that is not.
+func (v *vcpu) undisturbed() bool {
+	if v.vm.aborting {
+		return false
+	}
+	for u := v; u != nil; u = u.caller {
+		if u.vm.ffa.Undisturbed {
+			return true
+		}
+	}
+	return false
+}
+
+// managedExitGrace is how many preemptions a request outlives while the vCPU that serves it is to give the CPU back.
+const managedExitGrace = 4
+
+// exits asks v, which is to be preempted, to give the CPU back itself by its response to the request that it serves, if
+// it is a partition that wants to be asked. It may go on for a while.
+func (v *vcpu) exits() bool {
+	if v.vm.aborting || !v.vm.ffa.ManagedExit || v.model != theDirectModel || v.framework != noFramework || v.exiting == managedExitGrace || v.irqs.enabled>>ManagedExitIRQ&1 == 0 {
+		return false
+	}
+	if v.exiting++; v.exiting == 1 {
+		v.irqs.raise(ManagedExitIRQ)
+	}
+	return true
+}
+
 // WaitForInterrupt tells that v, which has just stopped, sits in WFI. It returns to v if an interrupt
 // is pending.
 func (c *Core) WaitForInterrupt(v *hypercall.VCPU) hypercall.Outcome {

@@ -9,6 +9,21 @@ import (
 	"strings"
 )
 
+// readDeviceTree returns the blob of a device tree source or blob.
+func readDeviceTree(path, dtcDir string) ([]byte, error) {
+	b, err := readFile(manifestFile, path, maxManifest)
+	if err != nil || isFDT(b) {
+		return b, err
+	}
+	if !isDTS(b) {
+		return nil, fmt.Errorf("the manifest %q is no device tree; give a source that begins with /dts-v1/; or a .dtb", path)
+	}
+	if b, err = compileDTS(path, dtcDir); err != nil {
+		return nil, fmt.Errorf("the manifest %q %w", path, err)
+	}
+	return b, nil
+}
+
 // compileDTS turns a device tree source into a blob with dtc. Its errors continue the sentence `the
 // manifest "x" …`.
 func compileDTS(path, dtcDir string) ([]byte, error) {
