@@ -11,40 +11,23 @@ import (
 	"pgregory.net/rapid"
 )
 
-// wire is an interrupt line that counts its changes.
-type wire struct {
-	t       testing.TB
-	high    bool
-	changes int
-}
-
-func (w *wire) SetLevel(high bool) {
-	if high == w.high {
-		w.t.Errorf("SetLevel(%v) is no change", high)
-	}
-	w.high = high
-	w.changes++
-}
-
 // uart is a PL011 with its host side.
 type uart struct {
 	*PL011
-	t    testing.TB
-	wire *wire
+	rig
 	sent *bytes.Buffer
 	host *Output
 }
 
 func newUART(t testing.TB) *uart {
-	u := &uart{t: t, wire: &wire{t: t}, sent: &bytes.Buffer{}}
+	u := &uart{sent: &bytes.Buffer{}}
 	u.host = NewOutput(u.sent)
 	t.Cleanup(func() { u.host.Close(t.Context()) })
-	u.PL011 = NewPL011(u.host, u.wire)
+	w := &wire{t: t}
+	u.PL011 = NewPL011(u.host, w)
+	u.rig = rig{t, u.PL011, w}
 	return u
 }
-
-func (u *uart) get(offset uint64) uint32    { return uint32(u.Read(offset, 4)) }
-func (u *uart) set(offset uint64, v uint32) { u.Write(offset, 4, uint64(v)) }
 
 // enable switches the UART on with its FIFOs and the given interrupts.
 func (u *uart) enable(interrupts uint32) {
@@ -66,20 +49,6 @@ func (u *uart) transmitted() string {
 		u.t.Fatal(err)
 	}
 	return u.sent.String()
-}
-
-func (u *uart) check(what string, got, want uint32) {
-	u.t.Helper()
-	if got != want {
-		u.t.Errorf("%s is %#x, want %#x", what, got, want)
-	}
-}
-
-func (u *uart) checkLine(when string, want bool) {
-	u.t.Helper()
-	if u.wire.high != want {
-		u.t.Errorf("%s: the interrupt line is %v, want %v", when, u.wire.high, want)
-	}
 }
 
 func TestPL011ResetValues(t *testing.T) {
@@ -143,7 +112,8 @@ func TestFullOutputShowsAsFullTransmitFIFOAndLosesNothing(t *testing.T) {
 		g := newGate()
 		host := NewOutput(g)
 		w := &wire{t: t}
-		u := &uart{PL011: NewPL011(host, w), t: t, wire: w}
+		d := NewPL011(host, w)
+		u := &uart{PL011: d, rig: rig{t, d, w}}
 		u.enable(intTX)
 		for range OutputSize {
 			u.set(uartDR, 'x')
@@ -188,7 +158,8 @@ func TestDriverThatTrustsTheTransmitInterruptLosesNothing(t *testing.T) {
 		line := &crawl{}
 		host := NewOutput(line)
 		irq := make(edges, 1)
-		u := &uart{PL011: NewPL011(host, irq), t: t}
+		d := NewPL011(host, irq)
+		u := &uart{PL011: d, rig: rig{t: t, device: d}}
 		u.enable(0)
 		want := bytes.Repeat([]byte("0123456789abcdefghijklmnopqrstuvwxyz\n"), 3*OutputSize/37)
 		rest := want

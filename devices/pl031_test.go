@@ -58,9 +58,8 @@ func (c *fakeClock) waiting() (n int) {
 // rtc is a PL031 on a fake clock.
 type rtc struct {
 	*PL031
-	t     testing.TB
+	rig
 	clock *fakeClock
-	wire  *wire
 }
 
 const epoch = 1_700_000_000
@@ -68,24 +67,8 @@ const epoch = 1_700_000_000
 func newRTC(t testing.TB) *rtc {
 	c := &fakeClock{now: time.Unix(epoch, 0)}
 	w := &wire{t: t}
-	return &rtc{PL031: NewPL031(c, w), t: t, clock: c, wire: w}
-}
-
-func (r *rtc) get(offset uint64) uint32    { return uint32(r.Read(offset, 4)) }
-func (r *rtc) set(offset uint64, v uint32) { r.Write(offset, 4, uint64(v)) }
-
-func (r *rtc) check(what string, got, want uint32) {
-	r.t.Helper()
-	if got != want {
-		r.t.Errorf("%s is %#x, want %#x", what, got, want)
-	}
-}
-
-func (r *rtc) checkLine(when string, want bool) {
-	r.t.Helper()
-	if r.wire.high != want {
-		r.t.Errorf("%s: the interrupt line is %v, want %v", when, r.wire.high, want)
-	}
+	d := NewPL031(c, w)
+	return &rtc{d, rig{t, d, w}, c}
 }
 
 func TestPL031ResetValues(t *testing.T) {

@@ -1,8 +1,6 @@
 package ffa
 
 import (
-	"encoding/binary"
-	"math/rand/v2"
 	"testing"
 
 	"github.com/hfvmm/hfvmm/ffa/wire"
@@ -13,13 +11,7 @@ import (
 // and no vCPU runs twice, a chain of requests always has a vCPU that can go on, and who waits for a response is waited
 // for by its callee alone.
 func FuzzFFACalls(f *testing.F) {
-	for seed := range uint64(400) {
-		script := make([]byte, 3<<10)
-		for src, i := rand.NewPCG(seed, 1), 0; i < len(script); i += 8 {
-			binary.LittleEndian.PutUint64(script[i:], src.Uint64())
-		}
-		f.Add(script)
-	}
+	addScripts(f, 400, 3<<10)
 	f.Fuzz(func(t *testing.T, script []byte) {
 		version := wire.Version12
 		if len(script) > 0 {

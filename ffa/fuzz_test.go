@@ -20,36 +20,56 @@ func fuzzFunctions() (fns []hypercall.FuncID) {
 	return append(fns, hypercall.PSCIFeatures)
 }
 
+// addScripts gives a fuzzer random scripts of so many bytes to begin with.
+func addScripts(f *testing.F, count uint64, size int) {
+	for seed := range count {
+		script := make([]byte, size)
+		for src, i := rand.NewPCG(seed, 0), 0; i < size; i += 8 {
+			binary.LittleEndian.PutUint64(script[i:], src.Uint64())
+		}
+		f.Add(script)
+	}
+}
+
+// randomGuest finds the vCPU that a script has do something: one of the primary up to a limit, else of a secondary. It is
+// nil unless that runs.
+func randomGuest(r *rig, who, limit uint8) *guest {
+	g := r.vms[0][who&1]
+	if who >= limit {
+		g = [...]*guest{r.vms[1][0], r.vms[1][1], r.vms[2][0]}[who%3]
+		if g.core().state != running {
+			return nil
+		}
+	} else if lends(r, g) {
+		return nil
+	}
+	return g
+}
+
+// filled puts something into all memory, and returns a copy of that.
+func filled(r *rig) (copy []byte) {
+	for i := range r.ram {
+		r.ram[i] = byte(i >> 5)
+	}
+	return bytes.Clone(r.ram)
+}
+
 // Whatever guests call, with whatever in their registers: nothing panics, every outcome makes sense,
 // and no memory changes but the receive pages and what is shared, which is zeroed.
 func FuzzCalls(f *testing.F) {
 	f.Add([]byte{})
 	f.Add([]byte{0, 13 * 3, 1, 0, 0, 2, 0, 0, 1, 11 * 3, 0, 0, 0, 0, 0, 0})
 	fns := fuzzFunctions()
-	for seed := range uint64(512) {
-		script := make([]byte, 2<<10)
-		for src, i := rand.NewPCG(seed, 0), 0; i < len(script); i += 8 {
-			binary.LittleEndian.PutUint64(script[i:], src.Uint64())
-		}
-		f.Add(script)
-	}
+	addScripts(f, 512, 2<<10)
 	f.Fuzz(func(t *testing.T, script []byte) {
 		r := newRig(t, 2, 2, 1)
 		r.mapped(0, 1)
-		for i := range r.ram {
-			r.ram[i] = byte(i >> 5)
-		}
-		untouched := bytes.Clone(r.ram)
+		untouched := filled(r)
 		for len(script) >= 8 {
 			who, fn, args := script[0], script[1], script[2:8]
 			script = script[8:]
-			g := r.vms[0][who&1]
-			if who >= 64 { // a secondary's vCPU, if it runs
-				g = [...]*guest{r.vms[1][0], r.vms[1][1], r.vms[2][0]}[who%3]
-				if g.core().state != running {
-					continue
-				}
-			} else if lends(r, g) {
+			g := randomGuest(r, who, 64)
+			if g == nil {
 				continue
 			}
 			switch {

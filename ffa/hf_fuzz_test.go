@@ -2,8 +2,6 @@ package ffa
 
 import (
 	"bytes"
-	"encoding/binary"
-	"math/rand/v2"
 	"testing"
 
 	"github.com/hfvmm/hfvmm/hypercall"
@@ -12,28 +10,14 @@ import (
 // FuzzCalls for the interface of January 2019.
 func FuzzHFCalls(f *testing.F) {
 	f.Add([]byte{})
-	for seed := range uint64(256) {
-		script := make([]byte, 2<<10)
-		for src, i := rand.NewPCG(seed, 1), 0; i < len(script); i += 8 {
-			binary.LittleEndian.PutUint64(script[i:], src.Uint64())
-		}
-		f.Add(script)
-	}
+	addScripts(f, 256, 2<<10)
 	f.Fuzz(func(t *testing.T, script []byte) {
 		r := newHFRig(t, []int{0, 1}, 2, 2, 1)
-		for i := range r.ram {
-			r.ram[i] = byte(i >> 5)
-		}
-		untouched := bytes.Clone(r.ram)
+		untouched := filled(r)
 		for ; len(script) >= 8; script = script[8:] {
 			who, fn, args := script[0], script[1], script[2:8]
-			g := r.vms[0][who&1]
-			if who >= 96 { // a secondary's vCPU, if it runs
-				g = [...]*guest{r.vms[1][0], r.vms[1][1], r.vms[2][0]}[who%3]
-				if g.core().state != running {
-					continue
-				}
-			} else if lends(r, g) {
+			g := randomGuest(r, who, 96)
+			if g == nil {
 				continue
 			}
 			switch {
