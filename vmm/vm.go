@@ -35,7 +35,7 @@ func (m *Machine) newVM(name string, ram span, vcpus int) (*vm, error) {
 	if v.kvm, err = m.system.CreateVM(0); err != nil {
 		return nil, err
 	}
-	m.vms = append(m.vms, v) // from here on Close takes care of it
+	m.vms = append(m.vms, v) // from here on close takes care of it
 	if err := v.kvm.SetSlot(0, ram.base, m.ram.Slice(ram.base, ram.size), 0); err != nil {
 		return nil, err
 	}

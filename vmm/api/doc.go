@@ -1,6 +1,6 @@
 // Package api is how a running machine is asked and told things from outside: HTTP with JSON on a Unix socket.
-// It has both ends, Serve and Client, and what they send each other. It knows no machine, only the interface
-// that one implements for it.
+// It has both ends, Serve and Client, and what they send each other. The command line uses a part of Client; the whole is
+// for programs that import this. It knows no machine, only the interface that one implements for it.
 //
 //	GET /api/v1/status                                    Status
 //	PUT /api/v1/pause, resume, power-off
