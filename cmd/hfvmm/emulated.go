@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path"
 	"path/filepath"
@@ -48,7 +49,7 @@ func (s *session) emulated(ctx context.Context) error {
 	code, err := s.host.lab(ctx, job)
 	s.port.Close() // before anything is said about the end
 	switch {
-	case ctx.Err() != nil:
+	case errors.Is(err, context.Canceled): // not ctx.Err(): a job may have ended as the time ran out
 		return s.cancelled(context.Cause(ctx))
 	case err != nil:
 		return err

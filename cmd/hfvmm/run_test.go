@@ -144,6 +144,8 @@ func TestEndingsBecomeExitCodes(t *testing.T) {
 		{"lab: killed by a signal", fakeHost{code: 139}, []string{"--host", "lab"}, 139, ""},
 		{"lab: timeout", fakeHost{err: context.Canceled, until: untilDone},
 			[]string{"--host", "lab", "--timeout", "1ms"}, 34, "hfvmm: stopped after 1ms, as --timeout says\n"},
+		{"lab: an end of its own as the time runs out", fakeHost{code: 35, until: untilDone},
+			[]string{"--host", "lab", "--timeout", "1ms"}, 35, ""},
 		{"lab: failure", fakeHost{err: broken}, []string{"--host", "lab"}, 1, "hfvmm: broken\n"},
 		{"lab: nothing to make it of", fakeHost{noLab: broken}, []string{"--host", "lab"}, 3,
 			"hfvmm: no KVM on this host, and none can be emulated: broken\n"},
