@@ -252,6 +252,52 @@ func TestHfvmmQuitsWhenItsOutputIsNotReadAnyMore(t *testing.T) {
 	}
 }
 
+// Such as nohup's SIGHUP, and the SIGINT of a shell's background job.
+func TestSignalsThatWereIgnoredAtTheStartDoNotEndHfvmm(t *testing.T) {
+	files(t, "Image")
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("sh", "-c", `trap "" HUP INT; exec "$0" "$@"`, self, "run", "--primary=Image", "--host=kvm")
+	cmd.Env = append(os.Environ(), asCommand+"=1")
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill() })
+	answers := func() bool {
+		io.WriteString(stdin, "a")
+		var b [3]byte
+		_, err := io.ReadFull(stdout, b[:])
+		return err == nil && string(b[:]) == "[a]"
+	}
+	if !answers() {
+		t.Fatal("the machine does not run")
+	}
+	for _, s := range []syscall.Signal{syscall.SIGHUP, syscall.SIGINT} {
+		if err := cmd.Process.Signal(s); err != nil {
+			t.Fatal(err)
+		}
+		for range 1000 { // which takes longer than to end at a signal
+			if !answers() {
+				t.Fatalf("%v ended it", s)
+			}
+		}
+	}
+	cmd.Process.Signal(syscall.SIGTERM)
+	if err := cmd.Wait(); cmd.ProcessState.ExitCode() != exitQuit {
+		t.Error(err)
+	}
+}
+
 func TestASerialSocketServesClientsAndIsRemovedAtTheEnd(t *testing.T) {
 	r := startInTerminal(t, "--serial=unix=s")
 	within(t, "somebody listens at the socket", func() bool { // its file is there before that
