@@ -85,7 +85,7 @@ func (s *session) job() lab.Job {
 	job := lab.Job{
 		Files:  map[string]string{},
 		Memory: s.cfg.Memory,
-		CPUs:   max(2, min(s.cfg.CPUs, runtime.NumCPU())),
+		CPUs:   labCPUs(s.cfg.CPUs, runtime.NumCPU()),
 		Kernel: s.o.labKernel,
 		Stdin:  s.port,
 		Stdout: s.port,
@@ -113,6 +113,11 @@ func (s *session) job() lab.Job {
 		job.Args = append(job.Args, "--verbose")
 	}
 	return job
+}
+
+// labCPUs is how many CPUs the lab has for a machine's: no more than this host, which emulates them, unless that is one.
+func labCPUs(machine, host int) int {
+	return max(2, min(machine, host, lab.MaxCPUs))
 }
 
 // machineArgs is the command line that describes cfg, with the names that pack gives its files.

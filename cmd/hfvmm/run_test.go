@@ -247,6 +247,16 @@ func sameInTheLab(t *testing.T, args []string) {
 	}
 }
 
+func TestTheLabHasNoMoreCPUsThanTheMachineTheHostOrAnyLab(t *testing.T) {
+	for _, c := range []struct{ machine, host, want int }{
+		{3, 8, 3}, {8, 3, 3}, {100, 128, lab.MaxCPUs}, {1, 8, 2}, {8, 1, 2},
+	} {
+		if got := labCPUs(c.machine, c.host); got != c.want {
+			t.Errorf("%d CPUs of a machine on a host of %d: the lab has %d, want %d", c.machine, c.host, got, c.want)
+		}
+	}
+}
+
 func TestDumpDTBWritesTheTreeAndRunsNothing(t *testing.T) {
 	files(t, "Image")
 	var h fakeHost

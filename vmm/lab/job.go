@@ -25,7 +25,7 @@ type Job struct {
 	Files map[string]string
 
 	Memory uint64 // bytes of RAM that the program needs; the lab adds what itself and Files need
-	CPUs   int    // number of CPUs, 1 to 64; 0 is 2
+	CPUs   int    // number of CPUs, 1 to MaxCPUs; 0 is 2
 
 	Stdin  io.Reader // nil is the null device; a read that blocks is left behind when the job ends
 	Stdout io.Writer // nil discards
@@ -83,9 +83,11 @@ func Executable() (string, error) {
 	return companion, nil
 }
 
+// MaxCPUs is how many CPUs a lab may have.
+const MaxCPUs = 64
+
 const (
 	mib        = 1 << 20
-	maxCPUs    = 64
 	ownMemory  = 512 * mib
 	leastNeeds = 256 * mib
 )
@@ -99,8 +101,8 @@ func (j *Job) check() error {
 		return errors.New("the lab has no QEMU")
 	case (j.Listener == nil) != (j.Socket == ""):
 		return errors.New("the lab needs a listener and a socket, or neither")
-	case j.CPUs < 0 || j.CPUs > maxCPUs:
-		return fmt.Errorf("%d CPUs asked of the lab, which has 1 to %d", j.CPUs, maxCPUs)
+	case j.CPUs < 0 || j.CPUs > MaxCPUs:
+		return fmt.Errorf("%d CPUs asked of the lab, which has 1 to %d", j.CPUs, MaxCPUs)
 	}
 	return nil
 }

@@ -182,7 +182,7 @@ func TestImpossibleJobsAreRefused(t *testing.T) {
 		"no Linux":       func(j *Job) { j.Kernel = os.Args[0] },
 		"text as kernel": func(j *Job) { j.Kernel = "run_test.go" },
 		"no QEMU":        func(j *Job) { j.QEMU = "" },
-		"too many CPUs":  func(j *Job) { j.CPUs = maxCPUs + 1 },
+		"too many CPUs":  func(j *Job) { j.CPUs = MaxCPUs + 1 },
 		"negative CPUs":  func(j *Job) { j.CPUs = -1 },
 		"missing file":   func(j *Job) { j.Files = map[string]string{"/f": "/nonexistent"} },
 		"folder as file": func(j *Job) { j.Files = map[string]string{"/f": "/"} },
