@@ -194,6 +194,10 @@ func (c *Checker) ran(e *Event) {
 		c.ranDead(e, p, u)
 		return
 	}
+	if e.Result == WakeUp { // nothing ran: a sibling woke when nobody could tell
+		c.woke(e)
+		return
+	}
 	c.pay(receiver, &p.debts[receiver])
 	for _, rule := range [...]int{resume, yielded, wakeUp, again} {
 		c.pay(rule, &u.debts[rule])
@@ -277,12 +281,17 @@ func (c *Checker) left(e *Event) {
 		p.owes(drain, u, e)
 	case WakeUp:
 		p.owes(again, u, e)
-		other := c.vcpu(e.Other)
-		if other.wake(); !other.running {
-			p.owes(wakeUp, other, e)
-		}
+		c.woke(e)
 	case Aborted:
 		c.aborted(e, p, u)
+	}
+}
+
+// woke notes that the scheduler was told that e.Other woke.
+func (c *Checker) woke(e *Event) {
+	other := c.vcpu(e.Other)
+	if other.wake(); !other.running {
+		c.vms[e.Other.VM].owes(wakeUp, other, e)
 	}
 }
 

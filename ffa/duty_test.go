@@ -290,3 +290,34 @@ func TestWatchedHotPathsAllocateNothing(t *testing.T) {
 		t.Errorf("a run and its end allocate %v times", n)
 	}
 }
+
+// A run of one vCPU may be answered by the wake-up of its sibling, which woke when nobody could tell: nothing has run.
+func TestWakeUpInPlaceOfARunIsLeaveForTheSiblingAlone(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		obeys  func(s *scene)
+		broken []string
+	}{
+		{"runs both", func(s *scene) { s.rest(s.a); s.rest(s.b) }, nil},
+		{"forgets the sibling", func(s *scene) { s.rest(s.b) }, []string{"wake-up"}},
+		{"forgets the one that did not run", func(s *scene) { s.rest(s.a) }, []string{"interrupt"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newScene(t, true)
+			s.aTurnsBOn()
+			s.rest(s.a)
+			s.enter(s.p, s.b)
+			s.preempt(s.b)
+			s.core.Wake(s.a.ID)
+			s.run(s.b)
+			if s.p.x[0] != uint64(hfRunWakeUp) || s.p.x[1] != spciVCPU(s.a.ID) {
+				t.Fatalf("the run returned %#x, %#x", s.p.x[0], s.p.x[1])
+			}
+			c.obeys(s)
+			s.end()
+			if !slices.Equal(s.broken, c.broken) {
+				t.Errorf("broken: %q, want %q", s.broken, c.broken)
+			}
+		})
+	}
+}

@@ -29,7 +29,7 @@ var observedResults = [...]duty.Result{
 func (c *Core) run(v *vcpu, p *partition, index uint64, lender abi) (runResult, hypercall.Outcome) {
 	res, out := c.lend(v, p, index, lender)
 	if c.observer != nil && v.vm.index == primary && p != nil && p.index != primary && p.find(index) != nil {
-		e := duty.Event{Kind: duty.Ran, By: v.ID, VCPU: hypercall.VCPUID{VM: p.index, Index: uint16(index)}, NS: res.ns}
+		e := duty.Event{Kind: duty.Ran, By: v.ID, VCPU: hypercall.VCPUID{VM: p.index, Index: uint16(index)}, Other: res.vcpu, NS: res.ns}
 		switch {
 		case out.Action == hypercall.Enter:
 		case res.status == busy:
