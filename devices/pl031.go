@@ -83,6 +83,10 @@ func (r *PL031) watch(now int64) {
 // counter returns what the guest's clock shows in the host's second now.
 func (r *PL031) counter(now int64) uint32 { return uint32(now) + r.offset }
 
+// longestNap is how long the timer runs at most: it counts time that passes, and the host's clock can be set, or the host
+// suspended, meanwhile.
+const longestNap = 30 * time.Second
+
 // update raises the raw interrupt if the time has come, drives the line, and sees to it that it is
 // called when that will change. The timer runs only while the guest would hear of it.
 func (r *PL031) update(now time.Time) {
@@ -100,7 +104,7 @@ func (r *PL031) update(now time.Time) {
 	case r.stop == nil || r.armed != r.alarm:
 		r.disarm()
 		r.armed = r.alarm
-		r.stop = r.clock.AfterFunc(time.Unix(r.alarm, 0).Sub(now), r.ring)
+		r.stop = r.clock.AfterFunc(min(time.Unix(r.alarm, 0).Sub(now), longestNap), r.ring)
 	}
 }
 
@@ -111,8 +115,8 @@ func (r *PL031) disarm() {
 	}
 }
 
-// ring is called by the timer, which may be early if the host's clock was set back, and late if it was stopped
-// meanwhile.
+// ring is called by the timer, early if the alarm is far away or the host's clock was set back, and late if it was
+// stopped meanwhile.
 func (r *PL031) ring() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -171,6 +171,20 @@ func TestPL031WaitsOnWhenTheHostsClockWasSetBack(t *testing.T) {
 	r.checkLine("on time", true)
 }
 
+func TestPL031AlarmIsSoonNoticedWhenTheHostsClockWasSetForward(t *testing.T) {
+	r := newRTC(t)
+	r.set(rtcIMSC, 1)
+	r.set(rtcMR, epoch+3600)
+	r.clock.advance(2 * longestNap) // it naps on
+	r.clock.now = r.clock.now.Add(2 * time.Hour)
+	for _, b := range r.clock.bells {
+		b.at = b.at.Add(2 * time.Hour) // the wall clock has passed, monotonic time has not
+	}
+	r.checkLine("at once", false)
+	r.clock.advance(longestNap)
+	r.checkLine("a nap later", true)
+}
+
 func TestPL031KeepsATimerOnlyWhileTheGuestWouldHearOfIt(t *testing.T) {
 	r := newRTC(t)
 	r.set(rtcMR, epoch+10)

@@ -34,6 +34,7 @@ type Kernel struct {
 	Image      []byte // what is loaded, starting with the first instruction
 	TextOffset uint64 // from a 2 MiB boundary to the first instruction, bytes
 	ImageSize  uint64 // memory from the first instruction on that belongs to it, at least len(Image)
+	Unsized    bool   // it does not say how much that is
 }
 
 // ReadKernel reads what the primary boots: an arm64 Linux kernel as Image, gzip'ed or EFI zboot, or
@@ -77,7 +78,7 @@ func parseKernel(b []byte, limit uint64) (*Kernel, error) {
 	if s := recognize(b); s != nil {
 		return nil, fmt.Errorf("is %s; %s", s.what, s.remedy)
 	}
-	return &Kernel{Format: Flat, Image: b, TextOffset: flatTextOffset, ImageSize: uint64(len(b))}, nil
+	return &Kernel{Format: Flat, Image: b, TextOffset: flatTextOffset, ImageSize: uint64(len(b)), Unsized: true}, nil
 }
 
 // The header of an Image, 64 bytes (booting.rst §4, "Call the kernel image").
@@ -116,7 +117,7 @@ func parseImage(b []byte, f Format) (*Kernel, error) {
 	if le.Uint64(b[imageFlagsOffset:])&imageFlagBE != 0 {
 		return nil, errors.New("is a big-endian arm64 kernel; build it with CONFIG_CPU_LITTLE_ENDIAN=y")
 	}
-	if k.ImageSize == 0 {
+	if k.Unsized = k.ImageSize == 0; k.Unsized {
 		k.TextOffset = oldTextOffset
 	}
 	if k.TextOffset >= imageAlignment {

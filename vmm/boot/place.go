@@ -24,7 +24,8 @@ type Placement struct {
 
 // Place finds room for a VM's images in ram, whose Base is a multiple of 2 MiB: the kernel
 // lowest, at its text offset, then the device tree, then the initrd of initrdSize bytes. All of it
-// lies close together, as Linux demands (booting.rst §4).
+// lies close together, as Linux demands; but behind a kernel that does not say how much memory it wants there, as much
+// as can be is left free (booting.rst §4).
 func Place(ram Span, k *Kernel, initrdSize uint64) (Placement, error) {
 	var p Placement
 	p.Kernel = Span{ram.Base + k.TextOffset, k.ImageSize}
@@ -33,11 +34,27 @@ func Place(ram Span, k *Kernel, initrdSize uint64) (Placement, error) {
 		return Placement{}, noRoom(ram, k, initrdSize)
 	}
 	p.FDT = Span{alignUp(p.Kernel.End(), FDTRoom), FDTRoom}
+	if high := lastPlace(ram, initrdSize); k.Unsized && high > p.FDT.Base {
+		p.FDT.Base = high
+	}
 	p.Initrd = Span{p.FDT.End(), initrdSize}
 	if alignUp(p.Initrd.End(), pageSize) > ram.End() {
 		return Placement{}, noRoom(ram, k, initrdSize)
 	}
 	return p, nil
+}
+
+// unsizedReach is how far from the start of RAM a kernel without a size, which may be an old one, looks for its device
+// tree (booting.rst of Linux before 4.2).
+const unsizedReach = 512 << 20
+
+// lastPlace is the highest place for the device tree, with an initrd of that size behind it, or 0.
+func lastPlace(ram Span, initrdSize uint64) uint64 {
+	reach := min(ram.Size, unsizedReach)
+	if initrdSize > reach || FDTRoom > reach-initrdSize {
+		return 0
+	}
+	return (ram.Base + reach - initrdSize - FDTRoom) &^ (FDTRoom - 1)
 }
 
 func noRoom(ram Span, k *Kernel, initrdSize uint64) error {

@@ -28,6 +28,7 @@ func TestPlaceKeepsImagesApartAndInsideOfRAM(t *testing.T) {
 		k := &Kernel{
 			TextOffset: rapid.Uint64Range(0, imageAlignment-1).Draw(t, "text offset"),
 			ImageSize:  rapid.Uint64Range(1, 1<<28).Draw(t, "kernel"),
+			Unsized:    rapid.Bool().Draw(t, "unsized"),
 		}
 		initrd := rapid.OneOf(rapid.Just(uint64(0)), rapid.Uint64Range(1, 1<<28)).Draw(t, "initrd")
 		p, err := Place(ram, k, initrd)
@@ -43,6 +44,20 @@ func TestPlaceKeepsImagesApartAndInsideOfRAM(t *testing.T) {
 			t.Errorf("refused: %v", err)
 		}
 	})
+}
+
+// What such a kernel clears, or uses before it reads the device tree, lies behind its image.
+func TestKernelThatDoesNotSayItsSizeHasTheMemoryBehindIt(t *testing.T) {
+	k := &Kernel{TextOffset: flatTextOffset, ImageSize: 600 << 10, Unsized: true}
+	for _, c := range []struct{ ram, fdt, initrd uint64 }{
+		{64 << 20, 0x4000_0000 + 58<<20, 0x4000_0000 + 60<<20},
+		{4 << 30, 0x4000_0000 + 506<<20, 0x4000_0000 + 508<<20}, // Linux before 4.2 looks for it in the first 512 MiB
+	} {
+		p, err := Place(Span{0x4000_0000, c.ram}, k, 4<<20)
+		if err != nil || p.FDT.Base != c.fdt || p.Initrd.Base != c.initrd {
+			t.Errorf("%d bytes of RAM: error %v, device tree at %#x, initrd at %#x; want %#x, %#x", c.ram, err, p.FDT.Base, p.Initrd.Base, c.fdt, c.initrd)
+		}
+	}
 }
 
 func TestImagesLargerThanMemoryAreRefused(t *testing.T) {
