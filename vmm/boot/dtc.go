@@ -18,15 +18,15 @@ func readDeviceTree(path, dtcDir string) ([]byte, error) {
 	if !isDTS(b) {
 		return nil, fmt.Errorf("the manifest %q is no device tree; give a source that begins with /dts-v1/; or a .dtb", path)
 	}
-	if b, err = compileDTS(path, dtcDir); err != nil {
+	if b, err = compileDTS(b, path, dtcDir); err != nil {
 		return nil, fmt.Errorf("the manifest %q %w", path, err)
 	}
 	return b, nil
 }
 
-// compileDTS turns a device tree source into a blob with dtc. Its errors continue the sentence `the
-// manifest "x" …`.
-func compileDTS(path, dtcDir string) ([]byte, error) {
+// compileDTS turns a device tree source, which was read from path, into a blob with dtc. What it includes is looked
+// for beside it. Its errors continue the sentence `the manifest "x" …`.
+func compileDTS(source []byte, path, dtcDir string) ([]byte, error) {
 	dtc, err := exec.LookPath("dtc")
 	if err != nil && dtcDir != "" {
 		dtc, err = exec.LookPath(filepath.Join(dtcDir, "dtc"))
@@ -35,15 +35,14 @@ func compileDTS(path, dtcDir string) ([]byte, error) {
 		return nil, errors.New("is a device tree source and dtc, which compiles it, is not here; " +
 			"install the package device-tree-compiler or give a .dtb")
 	}
-	// "./" keeps a file name that begins with a dash from becoming an option.
-	if !filepath.IsAbs(path) {
-		path = "./" + path
-	}
 	var out, complaints bytes.Buffer
-	cmd := exec.Command(dtc, "-q", "-I", "dts", "-O", "dtb", path)
+	cmd := exec.Command(dtc, "-q", "-I", "dts", "-O", "dtb", "-")
+	cmd.Dir = filepath.Dir(path)
+	cmd.Stdin = bytes.NewReader(source) // it may come from a pipe, which cannot be read again
 	cmd.Stdout, cmd.Stderr = &out, &complaints
 	if err := cmd.Run(); err != nil {
-		return nil, fmt.Errorf("does not compile (%s); mend the source", firstError(complaints.String(), err))
+		complaint := strings.Replace(firstError(complaints.String(), err), "<stdin>", path, 1)
+		return nil, fmt.Errorf("does not compile (%s); mend the source", complaint)
 	}
 	if out.Len() > maxManifest {
 		return nil, fmt.Errorf("compiles to more than %s; leave out what is not about the VMs", mib(maxManifest))

@@ -60,7 +60,7 @@ const (
 )
 
 // ReadManifest reads Hafnium's manifest from a device tree source or blob. A source is compiled with
-// dtc, which is looked for in PATH and then in the folder dtcDir, unless that is "".
+// dtc, which is looked for in PATH and then in the folder dtcDir, an absolute path, unless that is "".
 func ReadManifest(path, dtcDir string) (*Manifest, error) {
 	b, err := readDeviceTree(path, dtcDir)
 	if err != nil {

@@ -141,11 +141,48 @@ func TestRelativeManifestPathMayBeginWithADash(t *testing.T) {
 	}
 }
 
+// As a shell's process substitution gives it.
+func TestSourceMayComeFromAPipe(t *testing.T) {
+	needDTC(t)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if _, err := w.WriteString(manifestDTS); err != nil { // a pipe holds that much
+		t.Fatal(err)
+	}
+	w.Close()
+	m, err := ReadManifest(fmt.Sprintf("/dev/fd/%d", r.Fd()), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(wantManifest("/dev/fd"), m); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestWhatASourceIncludesLiesBesideIt(t *testing.T) {
+	needDTC(t)
+	path := write(t, []byte("/dts-v1/;\n/include/ \"vms.dtsi\"\n"))
+	vms := filepath.Join(filepath.Dir(path), "vms.dtsi")
+	if err := os.WriteFile(vms, []byte(strings.TrimPrefix(manifestDTS, "/dts-v1/;")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("vms.dtsi", []byte("not this one"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadManifest(path, ""); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestMistakeInTheSourceIsShownInOneSentence(t *testing.T) {
 	needDTC(t)
 	path := write(t, []byte(strings.Replace(manifestDTS, `"vmlinuz";`, `"vmlinuz"`, 1)))
 	_, err := ReadManifest(path, "")
-	mentions(t, err, path, "does not compile", ":8.", "syntax error", "mend the source")
+	mentions(t, err, "does not compile ("+path+":8.", "syntax error", "mend the source")
 }
 
 func TestSourceWithoutCompilerSaysWhatToInstall(t *testing.T) {
