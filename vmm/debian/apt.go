@@ -20,8 +20,9 @@ const keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 // apt runs apt's programs with a state of their own.
 type apt struct {
-	dir  string // of lists, sources and state; kept, so that lists are fetched only once
-	arch string // of this machine, in Debian's words
+	dir  string   // of lists, sources and state; kept, so that lists are fetched only once
+	arch string   // of this machine, in Debian's words
+	lock *os.File // of the cache. The programs inherit it and so hold it even when this process is killed
 }
 
 // hostArch returns this machine's architecture in Debian's words, which are Go's with few exceptions.
@@ -56,13 +57,13 @@ func archive() (address string, err error) {
 	return mirror(os.DirFS("/etc/apt"))
 }
 
-// newAPT lays out the state of an apt that knows the suites.
-func newAPT(dir string, suites []string) (*apt, error) {
+// newAPT lays out the state of an apt that knows the suites. lock is that of the cache.
+func newAPT(dir string, suites []string, lock *os.File) (*apt, error) {
 	address, err := archive()
 	if err != nil {
 		return nil, err
 	}
-	a := &apt{dir: dir, arch: hostArch()}
+	a := &apt{dir: dir, arch: hostArch(), lock: lock}
 	for _, d := range []string{"lists/partial", "cache/archives/partial", "sources.d"} {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
 			return nil, err
@@ -116,6 +117,7 @@ func (a *apt) run(ctx context.Context, where, program string, args ...string) (s
 	cmd.WaitDelay = 5 * time.Second // for helpers of apt that outlive it when ctx ends
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	cmd.ExtraFiles = []*os.File{a.lock}
 	if err := cmd.Run(); err != nil {
 		if ctx.Err() != nil {
 			return "", ctx.Err()

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // Cache is a folder of unpacked sets, which processes may share.
@@ -82,7 +84,7 @@ func (c *Cache) install(ctx context.Context, s *Set, root string) error {
 	}
 	defer os.RemoveAll(work)
 
-	a, err := newAPT(filepath.Join(c.dir, "apt-"+strings.Join(s.Suites, "+")), s.Suites)
+	a, err := newAPT(filepath.Join(c.dir, "apt-"+strings.Join(s.Suites, "+")), s.Suites, held)
 	if err != nil {
 		return err
 	}
@@ -126,6 +128,7 @@ func unpackAll(ctx context.Context, s *Set, debs []string, fresh, home string) e
 	if err := u.finish(home); err != nil {
 		return err
 	}
+	unix.Sync() // home is a whole folder even if the machine loses power now
 	return os.Rename(fresh, home)
 }
 

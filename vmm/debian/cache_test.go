@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -19,7 +20,9 @@ const (
 	fakeGet = `#!/bin/sh
 echo "$*" >> "$FAKE/calls"
 case "$*" in
-*" update "*) [ ! -e "$FAKE/offline" ] || { echo 'E: no network' >&2; exit 100; } ;;
+*" update "*)
+	[ ! -p "$FAKE/slow" ] || cat "$FAKE/slow"
+	[ ! -e "$FAKE/offline" ] || { echo 'E: no network' >&2; exit 100; } ;;
 *" install "*)
 	echo "'http://mirror.example/libfoo.deb' libfoo_1%3a2_all.deb 10 SHA256:0"
 	echo "'http://mirror.example/tool.deb' tool_1.0_amd64.deb 10 SHA256:0" ;;
@@ -158,6 +161,60 @@ func TestSetIsFetchedOnceByProcessesThatWantItTogether(t *testing.T) {
 	all.Wait()
 	if n := calls(t, fake); n != 3 {
 		t.Errorf("apt-get was called %d times, want update, install and download", n)
+	}
+}
+
+func TestFetchOfAKilledProcessIsWaitedForUntilItsAptHasEnded(t *testing.T) {
+	const killed = "HFVMM_TEST_KILLED" // in the environment makes this test that process
+	if os.Getenv(killed) != "" {
+		c, err := Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = c.Install(t.Context(), toolSet())
+		t.Fatalf("it was not killed: %v", err)
+	}
+	c, fake := rig(t)
+	slow := filepath.Join(fake, "slow")
+	if err := syscall.Mkfifo(slow, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
+	cmd.Env = append(os.Environ(), killed+"=1")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	apt, err := os.OpenFile(slow, os.O_WRONLY, 0) // when apt-get reads it
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer apt.Close()
+	if err := errors.Join(cmd.Process.Kill(), os.Remove(slow)); err != nil {
+		t.Fatal(err)
+	}
+	cmd.Wait()
+
+	waits, done := make(chan bool, 1), make(chan error, 1)
+	c.Progress = func(what string) {
+		if strings.HasPrefix(what, "waiting for another process") {
+			waits <- true
+		}
+	}
+	go func() {
+		_, err := c.Install(t.Context(), toolSet())
+		done <- err
+	}()
+	select {
+	case <-waits:
+	case err := <-done:
+		t.Fatalf("it was not waited for; error %v", err)
+	}
+	if n := calls(t, fake); n != 1 {
+		t.Errorf("apt-get was called %d times while another one runs", n)
+	}
+	apt.Close()
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 )
 
 // lock takes the lock file at path, waiting for whoever holds it. It is free again when the
-// returned file is closed, however this process ends.
+// returned file is closed here and in the processes that inherited it, however they end.
 func lock(ctx context.Context, path string, waiting func()) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
