@@ -73,10 +73,19 @@ func serve(text []byte) error {
 	if err := out.send(last, payload); err != nil {
 		return err
 	}
-	// The host stops this machine when it has read that frame.
-	time.Sleep(10 * time.Second)
+	// The host stops this machine when it has read that frame, which may be long after it was written.
+	awaitHangUp(port)
 	powerOff()
 	return nil
+}
+
+// awaitHangUp waits until the host has gone from a port.
+func awaitHangUp(port *os.File) {
+	for fds := []unix.PollFd{{Fd: int32(port.Fd())}}; fds[0].Revents&unix.POLLHUP == 0; {
+		if _, err := unix.Poll(fds, -1); err != nil && err != unix.EINTR {
+			return
+		}
+	}
 }
 
 // complain writes what the kernel has complained about: a program that failed may have failed for that.
@@ -130,7 +139,6 @@ func execute(text []byte, port *os.File, out *sender) (int, error) {
 	cmd.Env = append([]string{"PATH=/bin", "HOME=/tmp", "TMPDIR=/tmp"}, o.Env...)
 	cmd.Dir = o.Dir
 	cmd.Stdout, cmd.Stderr = &stream{out, kindStdout}, &stream{out, kindStderr}
-	cmd.WaitDelay = 2 * time.Second // for children of the program that keep its output open
 	var err error
 	var stdin io.WriteCloser
 	if o.Stdin {
@@ -154,9 +162,10 @@ func execute(text []byte, port *os.File, out *sender) (int, error) {
 	if o.Stdin {
 		go feed(stdin, &patient{port})
 	}
+	endTogether(cmd.Process.Pid)
 	err = cmd.Wait()
 	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) && !errors.Is(err, exec.ErrWaitDelay) {
+	if err != nil && !errors.As(err, &exit) {
 		return 0, err
 	}
 	status := cmd.ProcessState.Sys().(syscall.WaitStatus)
@@ -164,6 +173,14 @@ func execute(text []byte, port *os.File, out *sender) (int, error) {
 		return 128 + int(status.Signal()), nil
 	}
 	return status.ExitStatus(), nil
+}
+
+// endTogether waits for the end of a child and ends with it all that it has left running, so that its output, which
+// they share, has an end: all of it then goes to the host, however late that reads.
+func endTogether(pid int) {
+	for unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
+	}
+	_ = unix.Kill(-1, unix.SIGKILL) // fails if there is nobody
 }
 
 // joinSocket lets the host's connections through to the socket of the program, for which they wait. Once the

@@ -18,8 +18,9 @@ import (
 )
 
 // Run boots a lab, runs the job there and returns its exit code: 128 plus the signal's number if
-// a signal ended it. An error means that the job did not run to its end; ctx.Err() is among its
-// causes if ctx ended it. QEMU never outlives Run or the calling process, and no file is left behind.
+// a signal ended it. What the program leaves running ends with it. An error means that the job did not run to
+// its end; ctx.Err() is among its causes if ctx ended it. QEMU never outlives Run or the calling process, and
+// no file is left behind.
 func Run(ctx context.Context, job Job) (int, error) {
 	if job.Listener != nil {
 		defer job.Listener.Close()

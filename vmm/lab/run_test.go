@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -80,6 +81,33 @@ func TestProgramOfTheLabHasItsFilesAndKVM(t *testing.T) {
 	}
 	if want := "/some/where contents <nil> value a b| <nil>\n"; stdout.String() != want {
 		t.Errorf("the program says %q, want %q", stdout.String(), want)
+	}
+}
+
+// lateReader is a writer whose other end does something else for a while, first of all.
+type lateReader struct {
+	busy time.Duration
+	n    int
+}
+
+func (r *lateReader) Write(p []byte) (int, error) {
+	time.Sleep(r.busy)
+	r.busy = 0
+	r.n += len(p)
+	return len(p), nil
+}
+
+func TestOutputAndExitCodeWaitForAHostThatReadsLongAfterTheEnd(t *testing.T) {
+	for name, most := range map[string]string{"the end has left the program": "1000000", "all is full": "1000000000"} {
+		t.Run(name, func(t *testing.T) {
+			job := provided(t, "flood", most)
+			stdout, stderr := &lateReader{busy: 15 * time.Second}, &bytes.Buffer{}
+			job.Stdout, job.Stderr = stdout, stderr
+			code, err := Run(t.Context(), job)
+			if code != 7 || err != nil || stderr.String() != strconv.Itoa(stdout.n) {
+				t.Errorf("exit code %d, error %v, %d bytes came of %s", code, err, stdout.n, stderr)
+			}
+		})
 	}
 }
 

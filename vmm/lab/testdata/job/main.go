@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -31,8 +32,32 @@ func main() {
 		fmt.Println(dir, string(text), err, os.Getenv("KEY"), strings.Join(os.Args[2:], "|"), noKVM)
 	case "kill":
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	case "flood":
+		most, err := strconv.Atoi(os.Args[2])
+		if err != nil {
+			panic(err)
+		}
+		fmt.Fprint(os.Stderr, flood(most))
+		os.Exit(7)
 	case "hang":
 		fmt.Println("hanging")
 		time.Sleep(time.Hour)
 	}
+}
+
+// flood writes to standard output, which the host does not read, until most bytes are written or all that there is in
+// between is full. It returns how many bytes that took.
+func flood(most int) (sent int) {
+	_ = syscall.SetNonblock(1, true)
+	buf := make([]byte, 4096)
+	for full := 0; sent < most && full < 200; {
+		n, err := syscall.Write(1, buf)
+		if err == nil {
+			sent, full = sent+n, 0
+			continue
+		}
+		full++
+		time.Sleep(5 * time.Millisecond)
+	}
+	return sent
 }
