@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/u-root/u-root/pkg/dt"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files in testdata")
@@ -162,4 +163,21 @@ func TestShortSeedsAreRefused(t *testing.T) {
 	c.Seed = make([]byte, MinSeed-1)
 	_, err := BuildFDT(c)
 	mentions(t, err, "seed")
+}
+
+func TestDeviceTreeWithNamesThatATerminalWouldObeyIsRefused(t *testing.T) {
+	tree := func(child *dt.Node) *dt.Node {
+		root := node("")
+		root.Children = []*dt.Node{child}
+		return root
+	}
+	for _, root := range []*dt.Node{
+		node("", present("a\x1b[2J")),
+		tree(node("a\x1b[2J")),
+		tree(node("a\x9b2J")), // CSI in one byte
+		tree(node("a b")),
+	} {
+		_, err := readFDT(blob(t, root))
+		mentions(t, err, errFDT.Error(), `the name "a`)
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/u-root/u-root/pkg/dt"
 )
@@ -39,7 +40,25 @@ func readFDT(b []byte) (*dt.FDT, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errFDT, err)
 	}
+	if err := tree.RootNode.Walk(checkNames); err != nil {
+		return nil, err
+	}
 	return tree, nil
+}
+
+// checkNames refuses names that are not visible ASCII. They stand in errors and warnings, where a terminal might obey
+// them. The specification allows less (§2.2.1, §2.2.4.1).
+func checkNames(n *dt.Node) error {
+	names := []string{n.Name}
+	for _, p := range n.Properties {
+		names = append(names, p.Name)
+	}
+	for _, name := range names {
+		if strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' }) {
+			return fmt.Errorf("%w: the name %q is not visible ASCII", errFDT, name)
+		}
+	}
+	return nil
 }
 
 // checkFDT walks over the structure block and sees that every part of it lies inside b.
@@ -49,9 +68,9 @@ func checkFDT(b []byte) error {
 		return fmt.Errorf("%w: no header", errFDT)
 	}
 	header := func(i int) uint64 { return uint64(be.Uint32(b[4*i:])) }
-	total, structs, strings, stringsSize, structsSize := header(1), header(2), header(3), header(8), header(9)
+	total, structs, strs, strsSize, structsSize := header(1), header(2), header(3), header(8), header(9)
 	size := uint64(len(b))
-	if total > size || structs+structsSize > size || strings+stringsSize > size {
+	if total > size || structs+structsSize > size || strs+strsSize > size {
 		return fmt.Errorf("%w: it is cut off", errFDT)
 	}
 	rest := b[structs : structs+structsSize]
