@@ -28,7 +28,7 @@ func readPartitions(cfg *vmm.Config) error {
 }
 
 func readPartition(s *vmm.Secondary) (*boot.PartitionManifest, error) {
-	image, err := readPackage(s.Image)
+	image, err := readPackage(s.Image, s.Memory)
 	if err != nil {
 		return nil, err
 	}
@@ -52,8 +52,9 @@ func readPartition(s *vmm.Secondary) (*boot.PartitionManifest, error) {
 	return m, nil
 }
 
-// readPackage reads a file that is a package, and returns nil for another one, of which it consumes nothing.
-func readPackage(path string) ([]byte, error) {
+// readPackage reads a file that is a package of at most limit bytes. It returns nil for another file, of which it
+// consumes nothing.
+func readPackage(path string, limit uint64) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil || !info.Mode().IsRegular() {
 		return nil, err
@@ -67,8 +68,7 @@ func readPackage(path string) ([]byte, error) {
 	if _, err := io.ReadFull(f, head); err != nil || !boot.IsPartitionPackage(head) {
 		return nil, nil
 	}
-	rest, err := io.ReadAll(f)
-	return append(head, rest...), err
+	return boot.ReadFlat(path, limit)
 }
 
 // packManifests makes blobs of the manifests that are sources, for a host that cannot compile them. remove takes

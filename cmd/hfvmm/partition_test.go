@@ -55,7 +55,7 @@ func TestPartitionHasTheVCPUsOfItsManifest(t *testing.T) {
 	copy(pkg[0x1000:], blob)
 
 	image, manifest, packed := writeFile(t, "p.bin", []byte("code")), writeFile(t, "p.dtb", blob), writeFile(t, "p.pkg", pkg)
-	for _, s := range []vmm.Secondary{{Image: image, ManifestFile: manifest, VCPUs: 1}, {Image: packed, VCPUs: 1}} {
+	for _, s := range []vmm.Secondary{{Image: image, ManifestFile: manifest, VCPUs: 1}, {Image: packed, VCPUs: 1, Memory: 1 << 20}} {
 		cfg := vmm.Config{Secondaries: []vmm.Secondary{s}}
 		if err := readPartitions(&cfg); err != nil {
 			t.Fatal(err)
@@ -64,13 +64,25 @@ func TestPartitionHasTheVCPUsOfItsManifest(t *testing.T) {
 			t.Errorf("%+v", got)
 		}
 	}
-	cfg := vmm.Config{Secondaries: []vmm.Secondary{{Image: packed, ManifestFile: manifest}}}
+	cfg := vmm.Config{Secondaries: []vmm.Secondary{{Image: packed, ManifestFile: manifest, Memory: 1 << 20}}}
 	if err := readPartitions(&cfg); err == nil || !strings.Contains(err.Error(), "leave the other one out") {
 		t.Errorf("two manifests: %v", err)
 	}
 	cfg = vmm.Config{Secondaries: []vmm.Secondary{{Image: image, VCPUs: 1}}}
 	if err := readPartitions(&cfg); err != nil || cfg.Secondaries[0].Manifest != nil {
 		t.Errorf("no manifest: %v", err)
+	}
+}
+
+func TestPackageLargerThanItsMemoryIsNotRead(t *testing.T) {
+	image := writeFile(t, "p.pkg", []byte("SPKG"))
+	if err := os.Truncate(image, 1<<30); err != nil {
+		t.Fatal(err)
+	}
+	cfg := vmm.Config{Secondaries: []vmm.Secondary{{Name: "p", Image: image, VCPUs: 1, Memory: 1 << 20}}}
+	err := readPartitions(&cfg)
+	if err == nil || codeOf(err) != exitUsage || !strings.Contains(err.Error(), "larger than the memory of its VM (1 MiB); give the VM more memory") {
+		t.Errorf("%v", err)
 	}
 }
 
