@@ -2,7 +2,6 @@ package lab
 
 import (
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -22,12 +21,12 @@ func Init() {
 	if os.Getpid() != 1 {
 		return
 	}
-	text, err := os.ReadFile(jobPath)
+	order, err := os.ReadFile(jobPath)
 	if errors.Is(err, os.ErrNotExist) {
 		return
 	}
 	if err == nil {
-		err = serve(text)
+		err = serve(order)
 	}
 	// Reached only without a port: the kernel log is all that is left.
 	fmt.Fprintln(os.Stderr, "lab:", err)
@@ -45,8 +44,8 @@ var mounts = []struct{ kind, dir string }{
 	{"tmpfs", "/run"},
 }
 
-// serve runs the order written in text. It returns only if the host cannot be reached.
-func serve(text []byte) error {
+// serve runs the encoded order. It returns only if the host cannot be reached.
+func serve(order []byte) error {
 	for _, m := range mounts {
 		if err := os.MkdirAll(m.dir, 0o755); err != nil {
 			return err
@@ -62,7 +61,7 @@ func serve(text []byte) error {
 	}
 	out := &sender{w: port}
 	last, payload := kindExit, make([]byte, 4)
-	if code, err := execute(text, port, out); err != nil {
+	if code, err := execute(order, port, out); err != nil {
 		last, payload = kindFailed, []byte("the lab cannot run its job: "+err.Error())
 	} else {
 		if code != 0 {
@@ -130,16 +129,15 @@ func openPort(port string) (*os.File, error) {
 }
 
 // execute runs the ordered program to its end and returns its exit code.
-func execute(text []byte, port *os.File, out *sender) (int, error) {
-	var o order
-	if err := json.Unmarshal(text, &o); err != nil {
+func execute(order []byte, port *os.File, out *sender) (int, error) {
+	o, err := decodeOrder(order)
+	if err != nil {
 		return 0, fmt.Errorf("%s: %w", jobPath, err)
 	}
 	cmd := exec.Command(o.Program, o.Args...)
 	cmd.Env = append([]string{"PATH=/bin", "HOME=/tmp", "TMPDIR=/tmp"}, o.Env...)
 	cmd.Dir = o.Dir
 	cmd.Stdout, cmd.Stderr = &stream{out, kindStdout}, &stream{out, kindStderr}
-	var err error
 	var stdin io.WriteCloser
 	if o.Stdin {
 		if stdin, err = cmd.StdinPipe(); err != nil {

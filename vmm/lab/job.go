@@ -1,7 +1,8 @@
 package lab
 
 import (
-	"encoding/json"
+	"bytes"
+	"encoding/gob"
 	"errors"
 	"fmt"
 	"io"
@@ -50,10 +51,10 @@ type Job struct {
 // Paths in the guest.
 const (
 	initPath = "/init" // where Linux looks for PID 1 in an initramfs
-	jobPath  = "/job.json"
+	jobPath  = "/job"
 )
 
-// order is what Init needs to know of a Job.
+// order is what Init needs to know of a Job. Its strings may be any bytes, as names of files are.
 type order struct {
 	Program string
 	Args    []string
@@ -61,6 +62,17 @@ type order struct {
 	Dir     string
 	Stdin   bool   // frames of standard input will come
 	Socket  string // connections for this socket will come through a tunnel, if it is not ""
+}
+
+func (o order) encode() ([]byte, error) {
+	var b bytes.Buffer
+	err := gob.NewEncoder(&b).Encode(o)
+	return b.Bytes(), err
+}
+
+func decodeOrder(data []byte) (o order, err error) {
+	err = gob.NewDecoder(bytes.NewReader(data)).Decode(&o)
+	return o, err
 }
 
 // Executable returns an arm64 Linux executable that calls Init: this process's own file if it is
@@ -120,13 +132,13 @@ func (j *Job) contents() ([]initramfs.File, error) {
 	if program == "" {
 		program = initPath
 	}
-	text, err := json.Marshal(order{Program: program, Args: j.Args, Env: j.Env, Dir: j.Dir, Stdin: j.Stdin != nil, Socket: j.Socket})
+	order, err := order{Program: program, Args: j.Args, Env: j.Env, Dir: j.Dir, Stdin: j.Stdin != nil, Socket: j.Socket}.encode()
 	if err != nil {
 		return nil, err
 	}
 	files := []initramfs.File{
 		{Guest: initPath, Host: init, Mode: 0o755},
-		{Guest: jobPath, Data: text},
+		{Guest: jobPath, Data: order},
 	}
 	for guest, host := range j.Files {
 		files = append(files, initramfs.File{Guest: guest, Host: host})

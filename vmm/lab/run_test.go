@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strconv"
 	"strings"
 	"testing"
@@ -65,7 +66,7 @@ func TestStandardStreamsCrossTheLabByteForByte(t *testing.T) {
 }
 
 func TestProgramOfTheLabHasItsFilesAndKVM(t *testing.T) {
-	job := provided(t, "describe", "a b", "")
+	job := provided(t, "describe", "a b", "\xe9", "")
 	job.Program = "/bin/job"
 	file := filepath.Join(t.TempDir(), "x")
 	if err := os.WriteFile(file, []byte("contents"), 0o600); err != nil {
@@ -79,7 +80,7 @@ func TestProgramOfTheLabHasItsFilesAndKVM(t *testing.T) {
 	if code != 0 || err != nil {
 		t.Errorf("exit code %d, error %v", code, err)
 	}
-	if want := "/some/where contents <nil> value a b| <nil>\n"; stdout.String() != want {
+	if want := "/some/where contents <nil> value a b|\xe9| <nil>\n"; stdout.String() != want {
 		t.Errorf("the program says %q, want %q", stdout.String(), want)
 	}
 }
@@ -221,6 +222,17 @@ func TestImpossibleJobsAreRefused(t *testing.T) {
 		if _, err := Run(t.Context(), job); err == nil {
 			t.Errorf("%s: no error", name)
 		}
+	}
+}
+
+func TestOrderKeepsEveryByteOfItsStrings(t *testing.T) {
+	want := order{Program: "/caf\xe9", Args: []string{"--primary=/files/0/caf\xe9.bin", ""}, Env: []string{"A=\xff"}, Dir: "/\xfe", Stdin: true, Socket: "/\x80"}
+	data, err := want.encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := decodeOrder(data); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%#v became %#v, %v", want, got, err)
 	}
 }
 
