@@ -28,7 +28,7 @@ var exitCodes = []struct {
 	when string
 }{
 	{exitOK, "the primary powered off, or hfvmm power-off ended it; without one, input has ended and the secondaries are at rest"},
-	{exitInternal, "internal error of hfvmm"},
+	{exitInternal, "internal error of hfvmm, or one of the host, such as a full disk under the serial line"},
 	{exitUsage, "bad usage or bad input"},
 	{exitNoKVM, "no usable KVM on this host, and no lab either"},
 	{exitReset, "the primary asked for a reset"},

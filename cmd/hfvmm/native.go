@@ -65,7 +65,7 @@ func (s *session) ended(how vmm.Ending, err, cause error) error {
 // cancelled is what the command returns when a machine was stopped from outside.
 func (s *session) cancelled(cause error) error {
 	switch {
-	case errors.Is(cause, errQuit):
+	case errors.Is(cause, console.ErrQuit):
 		return &exitError{code: exitQuit}
 	case errors.Is(cause, context.DeadlineExceeded):
 		return &exitError{exitTimeout, fmt.Errorf("stopped after %v, as --timeout says", time.Duration(s.o.timeout))}

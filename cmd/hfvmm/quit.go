@@ -2,14 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"os"
 	"os/signal"
 	"syscall"
-)
 
-// errQuit is the cause of a context that the user cancelled.
-var errQuit = errors.New("quit by the user")
+	"github.com/hfvmm/hfvmm/vmm/console"
+)
 
 // quitOnSignals quits at the first signal that asks for it. A second one ends the process at once, as if
 // nothing had been arranged for the first. One that was ignored from the start, as nohup and background jobs of
@@ -29,7 +27,7 @@ func quitOnSignals(quit context.CancelCauseFunc) (stop func()) {
 	go func() {
 		select {
 		case <-signals:
-			quit(errQuit)
+			quit(console.ErrQuit)
 		case <-done:
 		}
 		signal.Stop(signals)

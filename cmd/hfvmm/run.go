@@ -67,7 +67,7 @@ func (a *app) run(ctx context.Context, o *options) error {
 	ctx, quit := context.WithCancelCause(ctx)
 	defer quit(nil)
 	defer quitOnSignals(quit)()
-	port, err := console.Open(o.serial, console.Streams{In: a.stdin, Out: a.stdout, Err: a.stderr, Lines: cfg.Builtin()}, func() { quit(errQuit) })
+	port, err := console.Open(o.serial, console.Streams{In: a.stdin, Out: a.stdout, Err: a.stderr, Lines: cfg.Builtin()}, quit)
 	if err != nil {
 		return usageErrorf("--serial %s: %w", o.serial.String(), err)
 	}

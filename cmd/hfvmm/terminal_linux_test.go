@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -296,6 +297,47 @@ func TestSignalsThatWereIgnoredAtTheStartDoNotEndHfvmm(t *testing.T) {
 	if err := cmd.Wait(); cmd.ProcessState.ExitCode() != exitQuit {
 		t.Error(err)
 	}
+}
+
+func TestHfvmmEndsAndSaysWhyWhenItsOutputCannotBeWritten(t *testing.T) {
+	files(t, "Image")
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer full.Close()
+	stdin, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stdin.Close()
+	for _, host := range []string{"kvm", "lab"} {
+		for serial, where := range map[string]string{"stdio": "standard output", "file=/dev/full": `"/dev/full"`} {
+			var stderr bytes.Buffer
+			a := &app{stdin: stdin, stdout: full, stderr: console.NewStderr(&stderr), host: chattyHost{}}
+			code := a.main(t.Context(), []string{"run", "--primary=Image", "--host", host, "--serial", serial, "--timeout=30s"})
+			want := "cannot write the serial line to " + where + ": no space left on device; "
+			if code != exitInternal || !strings.Contains(stderr.String(), want) {
+				t.Errorf("%s, %s: exit code %d, stderr:\n%s", host, serial, code, &stderr)
+			}
+		}
+	}
+}
+
+// chattyHost runs machines that say something and then nothing more, until they are stopped.
+type chattyHost struct{ echoHost }
+
+func (chattyHost) run(ctx context.Context, cfg vmm.Config) (vmm.Ending, error) {
+	io.WriteString(cfg.ConsoleOut, "hello")
+	<-ctx.Done()
+	return vmm.Cancelled, context.Cause(ctx)
+}
+
+func (chattyHost) lab(ctx context.Context, job lab.Job) (int, error) {
+	job.Started()
+	io.WriteString(job.Stdout, "hello")
+	<-ctx.Done()
+	return 0, ctx.Err()
 }
 
 func TestASerialSocketServesClientsAndIsRemovedAtTheEnd(t *testing.T) {

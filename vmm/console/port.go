@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
+	"syscall"
 )
 
 // Port is the host's end of a serial line.
@@ -29,14 +31,18 @@ type Streams struct {
 	Lines bool
 }
 
-// Open opens the port that spec describes. quit is called when the user asks to quit at the terminal,
-// or stops reading standard output; it must not wait for Close. Errors name the path and say how to mend it.
-func Open(spec Spec, s Streams, quit func()) (Port, error) {
+// ErrQuit is why a run ends when its user wants that.
+var ErrQuit = errors.New("quit by the user")
+
+// Open opens the port that spec describes. quit is called with the reason why the run is to end, and must not wait for
+// Close: ErrQuit when the user asks for it at the terminal or stops reading standard output, another error when
+// what the guest sends cannot be written. Errors name the path and say how to mend it.
+func Open(spec Spec, s Streams, quit func(why error)) (Port, error) {
 	switch spec.Kind {
 	case Stdio:
 		return newStdio(s, quit)
 	case File:
-		return openFile(spec.Path)
+		return openFile(spec.Path, quit)
 	case Unix:
 		return listen(spec.Path)
 	case Null:
@@ -56,16 +62,36 @@ func (null) Close() error                { return nil }
 // file is a line whose output is kept.
 type file struct {
 	null
-	f *os.File
+	f    *os.File
+	quit func(why error)
 }
 
-func openFile(path string) (Port, error) {
+func openFile(path string, quit func(why error)) (Port, error) {
 	f, err := os.Create(path)
 	if err != nil {
 		return nil, fmt.Errorf("cannot write the serial line to %q: %w; give the path of a file that you may write", path, errors.Unwrap(err)) // of the *fs.PathError, which names the path again
 	}
-	return &file{f: f}, nil
+	return &file{f: f, quit: quit}, nil
 }
 
-func (p *file) Write(b []byte) (int, error) { return p.f.Write(b) }
-func (p *file) Close() error                { return p.f.Close() }
+func (p *file) Close() error { return p.f.Close() }
+
+// Write quits when the file takes no more: the rest of what the guest sends would be missing.
+func (p *file) Write(b []byte) (int, error) {
+	n, err := p.f.Write(b)
+	if why := whyQuit(strconv.Quote(p.f.Name()), err); why != nil {
+		p.quit(why)
+	}
+	return n, err
+}
+
+// whyQuit is why a run ends after a write to that place, or nil if it does not.
+func whyQuit(place string, err error) error {
+	switch {
+	case err == nil, errors.Is(err, os.ErrClosed): // by Close
+		return nil
+	case errors.Is(err, syscall.EPIPE): // nobody would see what the guest does
+		return ErrQuit
+	}
+	return fmt.Errorf("cannot write the serial line to %s: %w; make room there or choose another place with --serial", place, errors.Unwrap(err)) // of the error that names it again
+}

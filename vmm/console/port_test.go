@@ -69,7 +69,7 @@ func pipes(t *testing.T) (p Port, in, out *os.File) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err = Open(Spec{}, Streams{In: stdin, Out: stdout, Err: NewStderr(io.Discard)}, func() { t.Error("quit") })
+	p, err = Open(Spec{}, Streams{In: stdin, Out: stdout, Err: NewStderr(io.Discard)}, func(error) { t.Error("quit") })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,6 @@
 package console
 
 import (
-	"errors"
 	"os"
 
 	"golang.org/x/term"
@@ -9,7 +8,7 @@ import (
 
 // newStdio returns the line on standard input and output: a terminal if standard input is one
 // and is to give keys.
-func newStdio(s Streams, quit func()) (Port, error) {
+func newStdio(s Streams, quit func(why error)) (Port, error) {
 	wake, err := newWaker()
 	if err != nil {
 		return nil, err
@@ -25,18 +24,18 @@ func newStdio(s Streams, quit func()) (Port, error) {
 type stdio struct {
 	in, out *os.File
 	wake    *waker
-	quit    func()
+	quit    func(why error)
 }
 
 func (p *stdio) Start() error               { return nil }
 func (p *stdio) Read(b []byte) (int, error) { return p.wake.read(p.in, b) }
 func (p *stdio) Close() error               { return p.wake.Close() }
 
-// Write quits when standard output takes no more: nobody would see what the guest does.
+// Write quits when standard output takes no more.
 func (p *stdio) Write(b []byte) (int, error) {
 	n, err := p.wake.write(p.out, b)
-	if err != nil && !errors.Is(err, os.ErrClosed) {
-		p.quit()
+	if why := whyQuit("standard output", err); why != nil {
+		p.quit(why)
 	}
 	return n, err
 }

@@ -96,7 +96,7 @@ func (t *terminal) take() {
 			}
 			switch cmd {
 			case quit:
-				t.quit()
+				t.quit(ErrQuit)
 			case help:
 				io.WriteString(t.err, helpText)
 			}

@@ -18,15 +18,15 @@ type session struct {
 	Port
 	keyboard, tty *os.File
 	stderr        *bytes.Buffer
-	quits         chan struct{}
+	quits         chan error
 }
 
 func openTerminal(t *testing.T) *session {
 	t.Helper()
-	s := &session{stderr: &bytes.Buffer{}, quits: make(chan struct{}, 8)}
+	s := &session{stderr: &bytes.Buffer{}, quits: make(chan error, 8)}
 	s.keyboard, s.tty = ptytest.Open(t)
 	var err error
-	s.Port, err = Open(Spec{}, Streams{In: s.tty, Out: s.tty, Err: NewStderr(s.stderr)}, func() { s.quits <- struct{}{} })
+	s.Port, err = Open(Spec{}, Streams{In: s.tty, Out: s.tty, Err: NewStderr(s.stderr)}, func(why error) { s.quits <- why })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +51,10 @@ func (s *session) press(t *testing.T, keys string) {
 func (s *session) awaitQuit(t *testing.T) {
 	t.Helper()
 	select {
-	case <-s.quits:
+	case why := <-s.quits:
+		if why != ErrQuit {
+			t.Error(why)
+		}
 	case <-time.After(10 * time.Second):
 		t.Fatal("Ctrl-A x does not quit")
 	}
