@@ -7,13 +7,16 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"syscall"
+	"time"
 )
 
 // Listen listens at path, for the user alone. A socket that nobody listens at any more, such as a killed
 // process leaves behind, is replaced; anything else that is there already is an error. Closing the listener
 // removes the socket.
 func Listen(path string) (*net.UnixListener, error) {
+	defer lockFolder(filepath.Dir(path))()
 	l, err := listen(path)
 	if errors.Is(err, syscall.EADDRINUSE) && abandoned(path) {
 		if err = os.Remove(path); err == nil {
@@ -24,6 +27,25 @@ func Listen(path string) (*net.UnixListener, error) {
 		return nil, fmt.Errorf("cannot listen at %q: %w; %s", path, reason(err), remedy(err))
 	}
 	return l, nil
+}
+
+// lockTime is how long Listen waits for others. They need microseconds, if they mean well.
+const lockTime = time.Second
+
+// lockFolder keeps others out that listen in the same folder: a socket that they are just making, or have just put in
+// the place of an abandoned one, would seem abandoned. Where there is no lock to be had, Listen does without.
+func lockFolder(folder string) (unlock func()) {
+	f, err := os.OpenFile(folder, os.O_RDONLY|syscall.O_DIRECTORY, 0)
+	if err != nil {
+		return func() {}
+	}
+	for deadline := time.Now().Add(lockTime); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
+			break
+		}
+	}
+	return func() { f.Close() }
 }
 
 // private are the permissions of a socket.

@@ -4,7 +4,11 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 )
 
@@ -27,15 +31,67 @@ func TestSocketIsTheUsersAloneAndGoesWithItsListener(t *testing.T) {
 	}
 }
 
-func TestSocketThatNobodyListensAtIsReplacedAndAFileIsNot(t *testing.T) {
-	dir := t.TempDir()
-	stale := filepath.Join(dir, "stale")
-	old, err := net.ListenUnix("unix", &net.UnixAddr{Name: stale, Net: "unix"})
+// abandon leaves a socket at path that nobody listens at.
+func abandon(t *testing.T, path string) {
+	t.Helper()
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	old.SetUnlinkOnClose(false)
-	old.Close()
+	l.SetUnlinkOnClose(false)
+	l.Close()
+}
+
+func TestOfThoseThatListenAtOnceOneHasThePath(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 300 {
+		path := filepath.Join(dir, strconv.Itoa(i))
+		if i%2 == 0 {
+			abandon(t, path)
+		}
+		var all sync.WaitGroup
+		var have atomic.Int32
+		for range 4 {
+			all.Go(func() {
+				if l, err := Listen(path); err == nil {
+					t.Cleanup(func() { l.Close() })
+					have.Add(1)
+				}
+			})
+		}
+		all.Wait()
+		if n := have.Load(); n != 1 {
+			t.Fatalf("%d listen at one path", n)
+		}
+		c, err := net.Dial("unix", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+	}
+}
+
+func TestFolderThatSomebodyLocksForEverHoldsNobodyUp(t *testing.T) {
+	dir := t.TempDir()
+	f, err := os.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	l, err := Listen(filepath.Join(dir, "s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+}
+
+func TestSocketThatNobodyListensAtIsReplacedAndAFileIsNot(t *testing.T) {
+	dir := t.TempDir()
+	stale := filepath.Join(dir, "stale")
+	abandon(t, stale)
 	l, err := Listen(stale)
 	if err != nil {
 		t.Fatal(err)
