@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // IsVMList reports whether a manifest is a vms.txt, going by its name.
@@ -48,6 +49,9 @@ func parseVMList(text string) (vms []ManifestSecondary, _ error) {
 		vcpus, err := strconv.ParseUint(f[1], 10, 16)
 		if err != nil || vcpus == 0 {
 			return nil, fmt.Errorf("line %d gives %q vCPUs; give 1 to %d", number, f[1], maxManifestVCPUs)
+		}
+		if strings.ContainsFunc(f[2], unicode.IsControl) { // VMs are called by it in what a terminal shows
+			return nil, fmt.Errorf("line %d names a file %q; give one without control characters", number, f[2])
 		}
 		vms = append(vms, ManifestSecondary{Kernel: f[2], VCPUs: int(vcpus), Memory: memory})
 	}

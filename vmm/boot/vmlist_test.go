@@ -41,6 +41,7 @@ func TestVMListRefuses(t *testing.T) {
 		"a size in words": {"1M 1 a", `"1M" bytes`},
 		"no vCPU":         {"4096 0 a", `"0" vCPUs`},
 		"too many vCPUs":  {"4096 65536 a", `"65536" vCPUs`},
+		"an escape":       {"4096 1 a\x1b[2J", `line 1 names a file "a\x1b[2J"`},
 	} {
 		if _, err := ReadVMList(writeVMList(t, c.text)); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want one with %q", name, err, c.want)
