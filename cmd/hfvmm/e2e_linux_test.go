@@ -232,6 +232,13 @@ func TestTheExitCodeSaysHowTheMachineEnded(t *testing.T) {
 	}
 }
 
+func TestAStoppedRunStillReportsOnItsScheduler(t *testing.T) {
+	r := finish(t, hfvmm(t, "--abi=spci", "--check-scheduler", "--timeout=1s", "--primary="+program(t, 0x14000000)))
+	if r.code != exitTimeout || !strings.HasPrefix(r.stderr, "rule ") || !strings.HasSuffix(r.stderr, "hfvmm: stopped after 1s, as --timeout says\n") {
+		t.Errorf("exit code %d, stderr:\n%s", r.code, r.stderr)
+	}
+}
+
 func TestPipesCarryTheConsoleBothWays(t *testing.T) {
 	cmd := hfvmm(t, "--primary="+program(t, typewriter...))
 	all := make([]byte, 0, 256) // each byte but the last command

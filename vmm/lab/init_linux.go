@@ -151,6 +151,10 @@ func execute(order []byte, port *os.File, out *sender) (int, error) {
 		}
 		defer drain()
 	}
+	stop, err := openPort(stopName)
+	if err != nil {
+		return 0, err
+	}
 	if err := out.send(kindStarted, nil); err != nil {
 		return 0, err
 	}
@@ -160,6 +164,11 @@ func execute(order []byte, port *os.File, out *sender) (int, error) {
 	if o.Stdin {
 		go feed(stdin, &patient{port})
 	}
+	go func() {
+		if _, err := (&patient{stop}).Read(make([]byte, 1)); err == nil {
+			_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended
+		}
+	}()
 	endTogether(cmd.Process.Pid)
 	err = cmd.Wait()
 	var exit *exec.ExitError

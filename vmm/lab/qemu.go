@@ -2,10 +2,11 @@ package lab
 
 import "strconv"
 
-// The virtio-serial ports that join host and guest: that of the program's standard streams, and that of the
-// tunnel if there is one.
+// The virtio-serial ports that join host and guest: that of the program's standard streams, the one through which the
+// program is stopped, and that of the tunnel if there is one.
 const (
 	portName   = "hfvmm.job"
+	stopName   = "hfvmm.stop" // any byte asks the program to end; input that it does not read is not in its way here
 	tunnelName = "hfvmm.tunnel"
 )
 
@@ -14,6 +15,7 @@ const (
 	kernelFD = 3 + iota
 	initrdFD
 	portFD   // socket of the port
+	stopFD   // of the port through which the program is stopped
 	tunnelFD // of the tunnel's port, if there is one
 )
 
@@ -44,6 +46,8 @@ func (j *Job) arguments(memory uint64) []string {
 		"-device", "virtio-serial-pci",
 		"-chardev", "socket,id=job,fd=" + strconv.Itoa(portFD),
 		"-device", "virtserialport,chardev=job,name=" + portName,
+		"-chardev", "socket,id=stop,fd=" + strconv.Itoa(stopFD),
+		"-device", "virtserialport,chardev=stop,name=" + stopName,
 	}
 	if j.Listener != nil {
 		args = append(args,

@@ -11,16 +11,20 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/hfvmm/hfvmm/vmm/initramfs"
 )
 
+// stopTime is how long a program may take to end after it was asked to. It takes much less, unless it does not heed that.
+const stopTime = 10 * time.Second
+
 // Run boots a lab, runs the job there and returns its exit code: 128 plus the signal's number if
 // a signal ended it. What the program leaves running ends with it. An error means that the job did not run to
-// its end; ctx.Err() is among its causes if ctx ended it. QEMU never outlives Run or the calling process, and
-// no file is left behind.
+// its end; ctx.Err() is among its causes if ctx ended it: a program that has been started then gets SIGTERM and stopTime
+// to end, while its output is still taken. QEMU never outlives Run or the calling process, and no file is left behind.
 func Run(ctx context.Context, job Job) (int, error) {
 	if job.Listener != nil {
 		defer job.Listener.Close()
@@ -48,7 +52,13 @@ func Run(ctx context.Context, job Job) (int, error) {
 	}
 	defer ours.Close()
 	defer theirs.Close()
-	inherited := []*os.File{kernelFD - 3: kernel, initrdFD - 3: initrd, portFD - 3: theirs}
+	stopPort, theirStop, err := socketPair()
+	if err != nil {
+		return 0, fmt.Errorf("second port of the lab: %w", err)
+	}
+	defer stopPort.Close()
+	defer theirStop.Close()
+	inherited := []*os.File{kernelFD - 3: kernel, initrdFD - 3: initrd, portFD - 3: theirs, stopFD - 3: theirStop}
 	var tunnelPort *os.File
 	if job.Listener != nil {
 		var far *os.File
@@ -60,9 +70,9 @@ func Run(ctx context.Context, job Job) (int, error) {
 		inherited = append(inherited, far)
 	}
 
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, job.QEMU, job.arguments(job.memory(size))...)
+	alive, kill := context.WithCancel(context.WithoutCancel(ctx))
+	defer kill()
+	cmd := exec.CommandContext(alive, job.QEMU, job.arguments(job.memory(size))...)
 	cmd.ExtraFiles = inherited
 	cmd.SysProcAttr = dieWithParent()
 	kernelLog, complaints := &tail{}, &tail{}
@@ -81,7 +91,21 @@ func Run(ctx context.Context, job Job) (int, error) {
 		defer job.dig(tunnelPort)()
 	}
 
-	code, err := job.converse(ours, stopSpinner)
+	var started atomic.Bool
+	defer context.AfterFunc(ctx, func() {
+		if started.Load() {
+			_, _ = stopPort.Write([]byte{1}) // fails only if the lab has ended
+			select {
+			case <-ended:
+			case <-time.After(stopTime):
+			}
+		}
+		kill()
+	})()
+	code, err := job.converse(ctx, ours, func() {
+		stopSpinner()
+		started.Store(true)
+	})
 	outside := ctx.Err()
 	if errors.Is(err, errStopped) && outside == nil {
 		// QEMU is ending by itself and may have something to say.
@@ -90,7 +114,7 @@ func Run(ctx context.Context, job Job) (int, error) {
 		case <-time.After(5 * time.Second):
 		}
 	}
-	cancel()
+	kill()
 	<-ended
 	stopSpinner()
 	switch {
@@ -158,8 +182,8 @@ func start(cmd *exec.Cmd) (ended <-chan struct{}, err error) {
 	return done, <-started
 }
 
-// converse serves the port until the job's last frame.
-func (j *Job) converse(port *os.File, started func()) (int, error) {
+// converse serves the port until the job's last frame. Once ctx is done, output that nobody takes is no reason to stop.
+func (j *Job) converse(ctx context.Context, port *os.File, started func()) (int, error) {
 	if j.Stdin != nil {
 		go func() {
 			out := &sender{w: port}
@@ -195,7 +219,7 @@ func (j *Job) converse(port *os.File, started func()) (int, error) {
 		case kindFailed:
 			return 0, errors.New(string(payload))
 		}
-		if err != nil {
+		if err != nil && ctx.Err() == nil {
 			return 0, fmt.Errorf("output of the lab's job: %w", err)
 		}
 	}

@@ -146,6 +146,26 @@ func TestCancelledLabLeavesNothingBehind(t *testing.T) {
 	}
 }
 
+// endless is standard input without an end.
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) { return len(p), nil }
+
+// Neither input that the program does not read nor output that the host cannot write is in the way of its end.
+func TestProgramOfACancelledLabIsAskedToEndAndHeard(t *testing.T) {
+	job := provided(t, "obey")
+	ctx, cancel := context.WithCancel(t.Context())
+	var stderr bytes.Buffer
+	job.Stdin, job.Stderr = endless{}, &stderr
+	job.Stdout = writerFunc(func(p []byte) (int, error) {
+		cancel()
+		return 0, errors.New("full")
+	})
+	if _, err := Run(ctx, job); !errors.Is(err, context.Canceled) || stderr.String() != "last words" {
+		t.Errorf("error %v, standard error %q", err, &stderr)
+	}
+}
+
 // TestKernelThatPanicsIsShownWithTheEndOfItsLog boots a lab whose init cannot run.
 func TestKernelThatPanicsIsShownWithTheEndOfItsLog(t *testing.T) {
 	job := provided(t)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"strconv"
 	"strings"
 	"syscall"
@@ -39,6 +40,12 @@ func main() {
 		}
 		fmt.Fprint(os.Stderr, flood(most))
 		os.Exit(7)
+	case "obey":
+		asked := make(chan os.Signal, 1)
+		signal.Notify(asked, syscall.SIGTERM)
+		fmt.Println("ready")
+		<-asked
+		fmt.Fprint(os.Stderr, "last words")
 	case "hang":
 		fmt.Println("hanging")
 		time.Sleep(time.Hour)
