@@ -16,7 +16,15 @@ static void have_flag(void)
 	expect(pvsched(PV_SCHED_IPA_INIT, (uintptr_t)&states[cpu_index()]), 0);
 }
 
-static uint32_t flagged, looked; // vCPUs that have a flag, and those that have looked often enough
+// Of each vCPU: it has a flag; it has looked often enough. One that counted for all could be preempted while it adds.
+static bool flagged[MAX_CPUS], looked[MAX_CPUS];
+
+static void wait_for_all(const bool *done)
+{
+	for (uint32_t i = 0; i < vcpus; i++)
+		while (!load(&done[i]))
+			hv_yield();
+}
 
 static void look(void)
 {
@@ -30,14 +38,14 @@ static void look_often(uint64_t unused)
 {
 	(void)unused;
 	have_flag();
-	for (store(&flagged, flagged + 1); load(&flagged) < vcpus;)
-		hv_yield();
+	store(&flagged[cpu_index()], true);
+	wait_for_all(flagged);
 	for (uint32_t n = 0; n < LOOKS; n++) {
 		hv_yield();
 		look();
 	}
-	for (store(&looked, looked + 1); load(&looked) < vcpus;)
-		hv_yield();
+	store(&looked[cpu_index()], true);
+	wait_for_all(looked);
 	if (cpu_index() != 0)
 		cpu_off();
 }
