@@ -356,17 +356,7 @@ func TestNoProcessOutlivesHfvmm(t *testing.T) {
 	for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
 		t.Run(s.String(), func(t *testing.T) {
 			cmd := hfvmm(t, "--primary="+program(t, typewriter...))
-			stdin, err := cmd.StdinPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			stdout, err := cmd.StdoutPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
+			stdin, stdout := startPiped(t, cmd)
 			if _, err := io.WriteString(stdin, "x"); err != nil {
 				t.Error(err)
 			}

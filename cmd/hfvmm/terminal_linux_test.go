@@ -232,17 +232,7 @@ func TestHfvmmQuitsWhenItsOutputIsNotReadAnyMore(t *testing.T) {
 		}
 		cmd := exec.Command(self, "run", "--primary=Image", "--host", host)
 		cmd.Env = append(os.Environ(), asCommand+"=1")
-		stdin, err := cmd.StdinPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		stdout, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
+		stdin, stdout := startPiped(t, cmd)
 		stdout.Close()
 		if _, err := io.WriteString(stdin, "a"); err != nil {
 			t.Error(err)
@@ -262,17 +252,7 @@ func TestSignalsThatWereIgnoredAtTheStartDoNotEndHfvmm(t *testing.T) {
 	}
 	cmd := exec.Command("sh", "-c", `trap "" HUP INT; exec "$0" "$@"`, self, "run", "--primary=Image", "--host=kvm")
 	cmd.Env = append(os.Environ(), asCommand+"=1")
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	stdin, stdout := startPiped(t, cmd)
 	t.Cleanup(func() { cmd.Process.Kill() })
 	answers := func() bool {
 		io.WriteString(stdin, "a")
@@ -368,4 +348,20 @@ func TestASerialSocketServesClientsAndIsRemovedAtTheEnd(t *testing.T) {
 		t.Errorf("the folder holds %q, %v, want only Image", left, err)
 	}
 	r.drain(t)
+}
+
+// startPiped starts cmd with pipes as its standard input and output.
+func startPiped(t *testing.T, cmd *exec.Cmd) (stdin io.WriteCloser, stdout io.ReadCloser) {
+	t.Helper()
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if stdout, err = cmd.StdoutPipe(); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return stdin, stdout
 }
