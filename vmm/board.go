@@ -61,19 +61,6 @@ func (b *board) close(ctx context.Context) error {
 	return err
 }
 
-// access serves an access of v to a device and reports whether there is one.
-func (b *board) access(v *vcpu) bool {
-	a := v.kvm.MMIO()
-	if a.Write {
-		return b.bus.Write(a.Addr, a.Len, a.Data)
-	}
-	x, ok := b.bus.Read(a.Addr, a.Len)
-	if ok {
-		v.kvm.SetMMIOData(x)
-	}
-	return ok
-}
-
 // boardSPI is the line of a device of a board. A vCPU that does not run takes the interrupt when it is run, which is
 // soon: see ffa's idle limit.
 type boardSPI struct {

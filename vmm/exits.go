@@ -4,6 +4,7 @@ import (
 	"errors"
 	"syscall"
 
+	"github.com/hfvmm/hfvmm/devices"
 	"github.com/hfvmm/hfvmm/hypercall"
 	"github.com/hfvmm/hfvmm/kvmarm"
 )
@@ -33,7 +34,7 @@ func (p *pcpu) exit(v *vcpu, err error) (out hypercall.Outcome, ok bool) {
 			v.unfinished = true
 			return out, p.mmio(v)
 		}
-		if b := v.vm.board; b != nil && b.access(v) {
+		if b := v.vm.board; b != nil && v.onBus(&b.bus) {
 			v.unfinished = true
 			return out, true
 		}
@@ -73,25 +74,33 @@ func (p *pcpu) interrupted(v *vcpu) hypercall.Outcome {
 			return out
 		}
 		if v.vm.gic == nil { // else the kernel must see whether its WFI has to wait
-			v.trapWFI()
+			v.breakAtLast(wfiBreakpoint)
 		}
 		return p.waitForInterrupt(v)
 	}
 	return hypercall.Outcome{}
 }
 
+// onBus serves v's access to a device of bus and reports whether there is one.
+func (v *vcpu) onBus(bus *devices.Bus) bool {
+	a := v.kvm.MMIO()
+	if a.Write {
+		return bus.Write(a.Addr, a.Len, a.Data)
+	}
+	x, ok := bus.Read(a.Addr, a.Len)
+	if ok {
+		v.kvm.SetMMIOData(x)
+	}
+	return ok
+}
+
 // mmio serves an access of the primary to a device. What is no device answers with an external
 // abort, as on a machine where nothing claims the address.
 func (p *pcpu) mmio(v *vcpu) bool {
-	a := v.kvm.MMIO()
-	if a.Write {
-		if p.m.bus.Write(a.Addr, a.Len, a.Data) {
-			return true
-		}
-	} else if x, ok := p.m.bus.Read(a.Addr, a.Len); ok {
-		v.kvm.SetMMIOData(x)
+	if v.onBus(&p.m.bus) {
 		return true
 	}
+	a := v.kvm.MMIO()
 	p.m.strays.warn(p.m.log, "the primary touched an address where nothing is", "vcpu", v.ID.Index, "address", hex(a.Addr), "access", access(a.Write))
 	return p.externalAbort(v)
 }

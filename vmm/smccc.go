@@ -38,58 +38,16 @@ func (s smccc12) Call(v *hypercall.VCPU, fn hypercall.FuncID, c hypercall.Condui
 	asks := fn == hypercall.PSCIFeatures && hypercall.FuncID(v.Regs.W(1)) == hypercall.SMCCCVersion
 	out := s.Service.Call(v, fn, c)
 	if asks {
-		s.vm.vcpus[v.ID.Index].trapVersion()
+		s.vm.vcpus[v.ID.Index].breakAtLast(versionBreakpoint)
 	}
 	return out
 }
 
-// versionTrap is a breakpoint on the instruction of a vCPU that asked whether it may ask for the version,
-// in one address space.
-type versionTrap struct {
-	armed  bool
-	pc     uint64
-	regime regime
-}
-
-// is reports whether a vCPU that stopped at pc with the function fn is about to ask for the version. The
-// instruction itself is not looked at: who calls SMCCC_VERSION where it called PSCI_FEATURES before is at
-// the same call.
-func (t *versionTrap) is(pc uint64, r regime, fn hypercall.FuncID) bool {
-	return t.armed && pc == t.pc && r == t.regime && fn == hypercall.SMCCCVersion
-}
-
-// trapVersion puts the breakpoint on the call that v just made. PC is past it, for HVC and SMC alike.
-func (v *vcpu) trapVersion() {
-	if v.vm.m.breakpoints <= versionBreakpoint {
-		return
-	}
-	pc := v.get(kvmarm.RegPC) - instructionSize
-	if err := v.kvm.SetBreakpoint(versionBreakpoint, pc); err != nil {
-		v.fail(err)
-		return
-	}
-	v.version = versionTrap{true, pc, v.regime()}
-}
-
-// untrapVersion takes the breakpoint away.
-func (v *vcpu) untrapVersion() {
-	if v.version.armed {
-		v.version.armed = false
-		v.fail(v.kvm.ClearBreakpoint(versionBreakpoint))
-	}
-}
-
-// atVersion serves a hit of a breakpoint if it is this one. The breakpoint is gone then, whatever v is about
-// to do: another call, or something else at that address of another address space, v does itself.
-func (v *vcpu) atVersion() bool {
-	pc := v.get(kvmarm.RegPC)
-	if pc != v.version.pc {
-		return false
-	}
-	if v.version.is(pc, v.regime(), hypercall.FuncID(v.Regs.W(0))) {
+// answerVersion answers v, which is at pc, the call that asked whether it may ask, if it does now. Another call v makes itself.
+func (v *vcpu) answerVersion(pc uint64) {
+	v.unbreak(versionBreakpoint)
+	if hypercall.FuncID(v.Regs.W(0)) == hypercall.SMCCCVersion {
 		v.Regs.SetX(0, smcccVersion12)
 		v.set(kvmarm.RegPC, pc+instructionSize)
 	}
-	v.untrapVersion()
-	return true
 }

@@ -18,15 +18,14 @@ type vcpu struct {
 	vm  *vm
 	kvm *kvmarm.VCPU // nil for those of the built-in primary
 
-	version versionTrap
+	breakpoints [numBreakpoints]breakpoint
 
 	// Of a secondary:
 	ran        bool // since it was created
 	stats      *kvmarm.Stats
-	line       bool // level last given to the CPU's IRQ line
-	timerHigh  bool // last known level of the virtual timer's output
-	timerFired bool // that went high, and the ffa core has not masked the timer since
-	wfi        wfiTrap
+	line       bool        // level last given to the CPU's IRQ line
+	timerHigh  bool        // last known level of the virtual timer's output
+	timerFired bool        // that went high, and the ffa core has not masked the timer since
 	brief      atomic.Bool // its last run was: see alarm
 
 	unfinished bool // KVM finishes its access to a device, or injects an abort, at the next KVM_RUN
@@ -65,8 +64,7 @@ func (v *vcpu) prepare() error {
 		}
 		v.forget()
 		v.nameByIndex()
-		v.untrapWFI()
-		v.untrapVersion()
+		v.unbreakAll()
 		v.line = false // KVM_ARM_VCPU_INIT lowers it
 		v.Regs.Forget()
 		v.set(kvmarm.RegPSTATE, pstateBoot)
