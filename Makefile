@@ -74,7 +74,7 @@ unit: | tools
 lab-tests: build guests
 	HFVMM_REQUIRE_LAB=1 $(GO) test -race ./vmm/lab
 	HFVMM_REQUIRE_LAB=1 $(GO) test -count=1 -timeout 30m ./cmd/hfvmm
-	$(GO) run ./vmm/lab/runtests -timeout 30m $(KVM_FILES:%=-with %) $(KVM_TESTS)
+	$(GO) run ./vmm/lab/runtests -timeout 60m $(KVM_FILES:%=-with %) $(KVM_TESTS)
 
 test: lint unit lab-tests
 

@@ -28,7 +28,7 @@ func ffaMachine(cpus int, jobs string, secondaries ...string) vmm.Config {
 		CPUs:    cpus,
 		ABI:     vmm.FFA,
 		SMCCC:   vmm.SMCCC12,
-		Slice:   time.Millisecond,
+		Slice:   4 * time.Millisecond, // a tick of Linux; shorter ones are mostly switches where everything is emulated
 	}
 	for i, s := range secondaries {
 		cfg.Secondaries = append(cfg.Secondaries, vmm.Secondary{
@@ -106,13 +106,14 @@ func TestStockDriversFindThePartitionsAndAreServed(t *testing.T) {
 // The UUID for which our test driver looks.
 var serverUUID = uuid("8f3d0c52-1b7a-4e0f-9a64-6c1e2d7b5a90")
 
-// A request is preempted again and again by the slice, which is short.
+// A request is preempted again and again by a short slice.
 func TestDriverOnTheFFABusExchangesMessagesAndMemory(t *testing.T) {
 	count := 500
 	if vmmtest.Soak() {
 		count = 100_000
 	}
 	cfg := ffaMachine(2, fmt.Sprintf("ffa,ffa_test*%d", count), "ffa_server", "ffa_server")
+	cfg.Slice = time.Millisecond
 	for i := range cfg.Secondaries {
 		cfg.Secondaries[i].UUIDs = []wire.UUID{serverUUID}
 	}

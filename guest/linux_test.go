@@ -24,8 +24,9 @@ const (
 	initrd = build + "/primary.cpio"
 )
 
-// patience is how long Linux may take to boot and do its jobs where everything is emulated twice.
-const patience = 8 * time.Minute
+// patience is how long Linux may take to boot and do its jobs where everything is emulated, on a host that others use
+// too: many times what it takes otherwise.
+const patience = 20 * time.Minute
 
 // linux is a machine whose primary does jobs: "JOB SERVICE SERVICE…", a service for each VM that the job
 // needs; "two*2" has two vCPUs. "=JOB" stands for the VMs of an earlier job. "JOB*COUNT" says how much the job does.

@@ -58,7 +58,7 @@ func TestTimerOfVMWithoutGICIsADeviceLine(t *testing.T) {
 // runToDeviceLevel runs until the lines of the in-kernel devices are at level.
 func (g *guest) runToDeviceLevel(level DeviceIRQ) {
 	g.Helper()
-	for deadline := time.Now().Add(20 * time.Second); g.vcpu.DeviceIRQLevel() != level; {
+	for deadline := time.Now().Add(patience); g.vcpu.DeviceIRQLevel() != level; {
 		if err := g.vcpu.Run(); err != unix.EINTR {
 			g.Fatalf("run says %v, exit %v", err, g.vcpu.Exit())
 		}

@@ -17,7 +17,7 @@ func built(t *testing.T, cfg Config) (*Machine, context.Context) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { m.close() })
-	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), machineTime)
 	t.Cleanup(cancel)
 	return m, ctx
 }

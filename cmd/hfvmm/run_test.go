@@ -393,8 +393,8 @@ func TestMachineEndsThoughNobodyReadsStandardError(t *testing.T) {
 			if c != exitTimeout {
 				t.Errorf("%s: exit code %d", where, c)
 			}
-		case <-time.After(time.Minute):
-			t.Errorf("%s: it has not ended after a minute", where)
+		case <-time.After(4 * time.Minute):
+			t.Errorf("%s: it has not ended after four minutes", where)
 		}
 		read.Close() // a write that waits ends
 		write.Close()
