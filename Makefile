@@ -72,7 +72,7 @@ unit: | tools
 
 # In one boot of the lab, or on this host if it has KVM for arm64.
 lab-tests: build guests
-	HFVMM_REQUIRE_LAB=1 $(GO) test -race ./vmm/lab
+	HFVMM_REQUIRE_LAB=1 $(GO) test -race -timeout 30m ./vmm/lab
 	HFVMM_REQUIRE_LAB=1 $(GO) test -count=1 -timeout 30m ./cmd/hfvmm
 	$(GO) run ./vmm/lab/runtests -timeout 60m $(KVM_FILES:%=-with %) $(KVM_TESTS)
 
