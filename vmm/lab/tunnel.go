@@ -47,7 +47,13 @@ func (t *tunnel) accept(l net.Listener) {
 		if err != nil {
 			return
 		}
-		begin := func() (net.Conn, error) { return c, t.send(kindConnect, id, nil) }
+		begin := func() (net.Conn, error) {
+			err := t.send(kindConnect, id, nil)
+			if err != nil {
+				c.Close()
+			}
+			return c, err
+		}
 		if !t.join(id, begin) {
 			c.Close()
 			return

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 )
 
 // tunnels joins two ends by a pair of sockets, the outer one listening at the path that is returned.
@@ -162,5 +163,28 @@ func TestEndOfTheTunnelEndsEveryConnection(t *testing.T) {
 	stop()
 	if got, _ := io.ReadAll(c); len(got) != 0 {
 		t.Errorf("got %q", got)
+	}
+}
+
+func TestClientOfATunnelWhosePortIsGoneIsHungUpOn(t *testing.T) {
+	port, gone := socketConns(t)
+	gone.Close()
+	path := filepath.Join(t.TempDir(), "s")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go newTunnel(port).accept(l)
+	c, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(c); err != nil || len(got) != 0 {
+		t.Errorf("got %q, %v", got, err)
 	}
 }
