@@ -28,7 +28,7 @@ func ffaMachine(cpus int, jobs string, secondaries ...string) vmm.Config {
 		CPUs:    cpus,
 		ABI:     vmm.FFA,
 		SMCCC:   vmm.SMCCC12,
-		Slice:   4 * time.Millisecond, // a tick of Linux; shorter ones are mostly switches where everything is emulated
+		Slice:   4 * time.Millisecond, // a tick of Linux
 	}
 	for i, s := range secondaries {
 		cfg.Secondaries = append(cfg.Secondaries, vmm.Secondary{
@@ -139,9 +139,8 @@ func TestLinuxAsASecondaryFindsThePartitions(t *testing.T) {
 }
 
 // Everything at once: both Linux VMs exchange messages, notifications and memory with a partition each, while another,
-// which never lets go of a CPU by itself, wants both of them. That is too much for everyday where CPUs are emulated: one
-// waits for the other at each change of a translation table that Linux makes, a hundred thousand times as it boots, and
-// where the host has other work it takes ten times as long as otherwise.
+// which never lets go of a CPU by itself, wants both of them. Where CPUs are emulated this is not for every day: a
+// hundred requests and a boot took a minute on an idle host, and more than eight on a busy one.
 func TestLinuxGuestsAreServedBesideAPartitionThatSpins(t *testing.T) {
 	if !vmmtest.Soak() {
 		t.Skip("this may take long; make soak runs it")

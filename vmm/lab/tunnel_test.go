@@ -174,8 +174,10 @@ func TestClientOfATunnelWhosePortIsGoneIsHungUpOn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	outer := newTunnel(port)
+	defer outer.close()
 	defer l.Close()
-	go newTunnel(port).accept(l)
+	go outer.accept(l)
 	c, err := net.Dial("unix", path)
 	if err != nil {
 		t.Fatal(err)
