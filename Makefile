@@ -94,10 +94,12 @@ soak: guests
 	done; done
 	@echo "soak: random calls against the models"
 	HFVMM_SOAK=1 $(GO) test -race -count=1 -timeout 6h -run 'Millions|AtTheSameTime' ./ffa ./sdei
+	@echo "soak: jobs of a Linux primary"
+	HFVMM_SOAK=1 $(GO) run ./vmm/lab/runtests -kernel build/tools/lab-kernel -timeout 24h \
+		-run 'TestJobsOfALinuxPrimary|OnTheFFABus' $(KVM_FILES:%=-with %) guest
 	@for kernel in $(SOAK_KERNELS); do \
-		echo "soak: jobs of a Linux primary, $$kernel"; \
-		HFVMM_SOAK=1 $(GO) run ./vmm/lab/runtests -kernel $$kernel -timeout 24h \
-			-run 'TestJobsOfALinuxPrimary|OnTheFFABus|BesideAPartition' $(KVM_FILES:%=-with %) guest || exit 1; \
+		echo "soak: two Linux guests $(SOAK_COUNT) times, $$kernel"; \
+		HFVMM_SOAK=1 $(GO) run ./vmm/lab/runtests -kernel $$kernel -timeout 24h -count $(SOAK_COUNT) -run BesideAPartition $(KVM_FILES:%=-with %) guest || exit 1; \
 	done
 
 # The partition for which Linux's OP-TEE driver looks.
